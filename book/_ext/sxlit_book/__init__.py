@@ -1,0 +1,19 @@
+"""The Sphinx extension of the book: what ties its pages to the package."""
+
+from __future__ import annotations
+
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
+
+from sxlit_book import api, captions, cells, docstrings, markup, numbers, site
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register every part; each is one file and one idea."""
+    for part in (cells, captions, docstrings, markup, api, numbers, site):
+        part.register(app)
+    return {
+        "version": "1",
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

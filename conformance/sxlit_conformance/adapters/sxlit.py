@@ -1,0 +1,61 @@
+"""sxlit itself, called like everybody else. Requires: sxlit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+NAME = "sxlit"
+DTYPES = ("float32", "float64")
+VERSION = ""
+
+
+def setup(device: str, mode: str) -> None:
+    global VERSION
+    import sxlit
+
+    VERSION = sxlit.__version__
+
+
+def call(name: str, *arguments: Array, **options: Any) -> Array:
+    import sxlit
+
+    return np.asarray(getattr(sxlit, name)(*arguments, **options))
+
+
+def softmax(x: Array, axis: int) -> Array:
+    return call("softmax", x, axis=axis)
+
+
+def log_softmax(x: Array, axis: int) -> Array:
+    return call("log_softmax", x, axis=axis)
+
+
+def logsumexp(x: Array, axis: int) -> Array:
+    return call("logsumexp", x, axis=axis)
+
+
+def softmax_vjp(x: Array, g: Array, axis: int) -> Array:
+    return call("softmax_vjp", x, g, axis=axis)
+
+
+def log_softmax_vjp(x: Array, g: Array, axis: int) -> Array:
+    return call("log_softmax_vjp", x, g, axis=axis)
+
+
+def logsumexp_vjp(x: Array, g: Array, axis: int) -> Array:
+    return call("logsumexp_vjp", x, g, axis=axis)
+
+
+def cross_entropy(logits: Array, targets: Array, *, axis: int, reduction: str) -> Array:
+    return call("cross_entropy", logits, targets, axis=axis, reduction=reduction)
+
+
+def cross_entropy_grad(
+    logits: Array, targets: Array, *, axis: int, reduction: str
+) -> Array:
+    return call("cross_entropy_grad", logits, targets, axis=axis, reduction=reduction)

@@ -1,0 +1,90 @@
+"""PyTorch, eager. Requires: torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+NAME = "torch"
+DTYPES = ("float32", "float64")
+DEVICES = ("cpu", "cuda")
+VERSION = ""
+FLUSHES_SUBNORMALS = False
+
+torch: Any = None
+place = "cpu"
+
+
+def setup(device: str, mode: str) -> None:
+    global torch, place, VERSION
+    torch, place = import_module("torch"), device
+    VERSION = str(torch.__version__)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise LookupError("torch sees no CUDA device here")
+
+
+def tensor(array: Array, *, grad: bool = False) -> Any:
+    if any(step < 0 for step in array.strides) or not array.dtype.isnative:
+        raise NotImplementedError("no tensor has negative strides or swapped bytes")
+    shared = array if array.flags.writeable else array.copy()
+    return torch.from_numpy(np.asarray(shared)).to(place).requires_grad_(grad)
+
+
+def array(result: Any) -> Array:
+    return np.asarray(result.detach().cpu().numpy())
+
+
+def softmax(x: Array, axis: int) -> Array:
+    return array(torch.softmax(tensor(x), axis))
+
+
+def log_softmax(x: Array, axis: int) -> Array:
+    return array(torch.log_softmax(tensor(x), axis))
+
+
+def logsumexp(x: Array, axis: int) -> Array:
+    return array(torch.logsumexp(tensor(x), axis))
+
+
+def softmax_vjp(x: Array, g: Array, axis: int) -> Array:
+    return pulled_back(torch.softmax, x, g, axis)
+
+
+def log_softmax_vjp(x: Array, g: Array, axis: int) -> Array:
+    return pulled_back(torch.log_softmax, x, g, axis)
+
+
+def logsumexp_vjp(x: Array, g: Array, axis: int) -> Array:
+    return pulled_back(torch.logsumexp, x, g, axis)
+
+
+def pulled_back(function: Any, x: Array, g: Array, axis: int) -> Array:
+    start = tensor(x, grad=True)
+    return array(torch.autograd.grad(function(start, axis), start, tensor(g))[0])
+
+
+def cross_entropy(logits: Array, targets: Array, *, axis: int, reduction: str) -> Array:
+    return array(loss(tensor(logits), targets, axis, reduction))
+
+
+def cross_entropy_grad(
+    logits: Array, targets: Array, *, axis: int, reduction: str
+) -> Array:
+    start = tensor(logits, grad=True)
+    total = loss(start, targets, axis, reduction).sum()
+    return array(torch.autograd.grad(total, start)[0])
+
+
+def loss(logits: Any, targets: Array, axis: int, reduction: str) -> Any:
+    """torch's class axis is 1: (N, C) and (N, C, d) reach it as they are."""
+    wanted = tensor(targets)
+    if logits.ndim > 1:
+        if wanted.ndim == logits.ndim:
+            wanted = wanted.movedim(axis, 1)
+        logits = logits.movedim(axis, 1)
+    return torch.nn.functional.cross_entropy(logits, wanted, reduction=reduction)

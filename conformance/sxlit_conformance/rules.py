@@ -1,0 +1,64 @@
+"""What error is allowed: the book's bounds, called, and no number of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from sxlit import bounds
+
+from .model import Array, Tolerance
+
+Grade = Literal["standard", "hra"]
+
+
+class Theorem(NamedTuple):
+    """Where in the book a bound is proved."""
+
+    label: str
+    chapter: str
+
+
+_LSE = "4, Log-sum-exp"
+_JACOBIAN = "5, The Jacobian"
+THEOREMS: Mapping[str, Theorem] = {
+    "softmax": Theorem("thm-softmax-error", "3, What floating point does to it"),
+    "log_softmax": Theorem("thm-log-softmax-error", _LSE),
+    "logsumexp": Theorem("thm-logsumexp-error", _LSE),
+    "softmax_vjp": Theorem("thm-softmax-product-error", _JACOBIAN),
+    "log_softmax_vjp": Theorem("thm-product-errors", _JACOBIAN),
+    "logsumexp_vjp": Theorem("thm-product-errors", _JACOBIAN),
+    "cross_entropy": Theorem("thm-reduced-loss-error", "9, The loss in practice"),
+    "cross_entropy_grad": Theorem(
+        "thm-reduced-gradient-error", "9, The loss in practice"
+    ),
+}
+
+
+def required_numerics(dtype: str, flushes_subnormals: bool) -> bounds.Numerics:
+    """What is required of everybody who answers in `dtype`, fixed in advance."""
+    return bounds.Numerics.required(dtype, flushes_subnormals=flushes_subnormals)
+
+
+def tolerance(
+    operation: str,
+    arguments: Mapping[str, Array],
+    options: Mapping[str, Any],
+    grade: Grade,
+    numerics: bounds.Numerics,
+) -> Tolerance:
+    """The allowed absolute error of every element of the operation's result.
+
+    Args:
+        operation: a name of `operations.OPERATIONS`.
+        arguments: the operation's arrays, in the order of its signature.
+        options: its options, such as axis and reduction.
+        grade: "standard", required of everybody, or "hra", high relative accuracy.
+        numerics: what the theorem may assume of the arithmetic.
+    """
+    bound = getattr(bounds, operation)
+    allowed = bound(*arguments.values(), **options, numerics=numerics, grade=grade)
+    theorem = THEOREMS[operation]
+    return Tolerance(np.asarray(allowed), theorem.label, theorem.chapter)

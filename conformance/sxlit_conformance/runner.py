@@ -1,0 +1,268 @@
+"""Plan, spawn, ask, count: every planned claim ends in exactly one verdict."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from sxlit_conformance import corpus, wire
+from sxlit_conformance.exact import Generators
+from sxlit_conformance.judge import SuiteError
+from sxlit_conformance.locate import Adapter, Broken, explain
+from sxlit_conformance.model import Array, Case, Claim, Observation, Verdict
+from sxlit_conformance.operations import OPERATIONS
+from sxlit_conformance.process import Limits, Lost, Process
+
+_SMOKE = 3  # requests that may be lost before the first answer
+
+Judge = Callable[
+    [Claim, Observation, Mapping[str, Array], Mapping[str, Any]], Verdict
+]
+
+
+class Absent(Exception):
+    """The adapter is well, but what it should run on is not there."""
+
+
+@dataclass
+class Run:
+    """All that came of one adapter."""
+
+    adapter: str
+    hello: Mapping[str, Any]
+    planned: int
+    environments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    suite_errors: list[str] = field(default_factory=list)
+    broken: str = ""
+
+
+def plan(
+    cases: Sequence[Case],
+    hello: Mapping[str, Any],
+    devices: Sequence[str],
+    dtypes: Sequence[str],
+    select: Callable[[Claim], bool],
+) -> list[Claim]:
+    """The cases crossed with what the adapter declares, in the order of asking."""
+    claims = (
+        Claim(case, dtype, device, mode, grade)
+        for device in devices
+        for mode in hello["modes"]
+        for case in cases
+        for dtype in case.dtypes
+        if dtype in hello["dtypes"] and (not dtypes or dtype in dtypes)
+        for grade in case.grades
+    )
+    return [claim for claim in claims if select(claim)]
+
+
+def run(
+    adapter: Adapter,
+    cases: Sequence[Case],
+    judge: Judge,
+    *,
+    devices: Sequence[str] = ("cpu",),
+    dtypes: Sequence[str] = (),
+    select: Callable[[Claim], bool] = lambda claim: True,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    generators: Generators | None = None,
+    progress: Callable[[int, int, str], None] = lambda done, planned, key: None,
+) -> Run:
+    """Ask an adapter all that is planned; raises Broken where it does not start."""
+    hello = _greet(adapter, limits)
+    for device in devices:
+        if device not in hello["devices"]:
+            raise Broken(
+                f"adapter {adapter.name}: no device {device!r}; it declares "
+                f"{', '.join(hello['devices'])}"
+            )
+    claims = plan(cases, hello, devices, dtypes, select)
+    if not claims:
+        raise Broken(f"adapter {adapter.name}: no case is selected")
+    outcome = Run(adapter.name, hello, len(claims))
+    for (device, mode), part in itertools.groupby(
+        claims, lambda claim: (claim.device, claim.mode)
+    ):
+        with _Session(adapter, hello, device, mode, limits) as session:
+            for group, observation, arguments in _observe(
+                session, list(part), outcome, generators
+            ):
+                for claim in group:
+                    try:
+                        verdict = judge(claim, observation, arguments, hello)
+                    except SuiteError as error:
+                        outcome.suite_errors.append(str(error))
+                        continue
+                    outcome.verdicts.append(verdict)
+                    progress(len(outcome.verdicts), len(claims), claim.case.id)
+    return outcome
+
+
+def _greet(adapter: Adapter, limits: Limits) -> Mapping[str, Any]:
+    with _Session(adapter, {}, "", "", limits) as session:
+        hello = session.greet()
+    core = [name for name, operation in OPERATIONS.items() if operation.core]
+    if not set(core) & set(hello["operations"]):
+        raise Broken(
+            f"adapter {adapter.name}: offers none of the core operations "
+            f"{', '.join(core)}"
+        )
+    return hello
+
+
+def _observe(
+    session: _Session,
+    claims: Sequence[Claim],
+    outcome: Run,
+    generators: Generators | None,
+) -> Iterator[tuple[list[Claim], Observation, Mapping[str, Array]]]:
+    """One question for all grades of a case and dtype, and what came of it."""
+    reason = ""
+    answered = lost = 0
+    row: Counter[str] = Counter()  # questions lost in a row, of each operation
+    for _, part in itertools.groupby(claims, lambda claim: (claim.case, claim.dtype)):
+        group = list(part)
+        case, dtype = group[0].case, group[0].dtype
+        if not reason and session.environment is None:
+            try:
+                session.start()
+                outcome.environments[session.key] = session.environment or {}
+            except Absent as error:
+                reason = str(error)
+            except Broken as error:
+                reason = outcome.broken = str(error)
+        if reason:
+            yield group, Observation("not run", message=reason), {}
+            continue
+        if case.operation not in session.hello["operations"]:
+            yield group, Observation("not offered"), {}
+            continue
+        if row[case.operation] >= session.limits.crashes:
+            why = f"not asked: lost {row[case.operation]} times in a row"
+            yield group, Observation("not run", message=why), {}
+            continue
+        arguments = corpus.materialise(case, dtype, generators)
+        observation = session.ask(case, arguments)
+        yield group, observation, arguments
+        if observation.kind in ("crashed", "timed out"):
+            lost += 1
+            row[case.operation] += 1
+            if not answered and lost == _SMOKE:
+                reason = outcome.broken = (
+                    f"adapter {session.adapter.name}: {observation.kind} on the "
+                    f"first {_SMOKE} cases; {observation.message}"
+                )
+        else:
+            answered += 1
+            row[case.operation] = 0
+
+
+class _Session:
+    """An adapter on one device and in one mode, with a new worker when one is lost."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        hello: Mapping[str, Any],
+        device: str,
+        mode: str,
+        limits: Limits,
+    ) -> None:
+        self.adapter, self.hello, self.limits = adapter, hello, limits
+        self.environment: Mapping[str, Any] | None = None
+        self._device, self._mode = device, mode
+        self._process: Process | None = None
+        self._asked = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    @property
+    def key(self) -> str:
+        return f"{self._device}/{self._mode}"
+
+    def greet(self) -> Mapping[str, Any]:
+        """Import the adapter in a new worker, and hear what it declares."""
+        who = f"adapter {self.adapter.name}"
+        try:
+            self._process = Process(
+                self.adapter.interpreter, self.adapter.location, self.limits
+            )
+            hello = self._process.hear(self.limits.start)
+        except OSError as error:
+            raise Broken(f"{who}: {self.adapter.interpreter}: {error}") from error
+        except Lost as error:
+            raise Broken(f"{who}: {_gone(error)}") from error
+        if "broken" in hello:
+            raise Broken(explain(self.adapter, hello["broken"]))
+        if hello.get("hello") != wire.PROTOCOL:
+            raise Broken(f"{who}: speaks another protocol than {wire.PROTOCOL}")
+        return hello
+
+    def start(self) -> None:
+        """A worker that is set up for the device and the mode."""
+        self.greet()
+        assert self._process is not None
+        message = {"setup": [self._device, self._mode]}
+        try:
+            answer = self._process.ask(message, self.limits.start)
+        except Lost as error:
+            raise Broken(
+                f"adapter {self.adapter.name}: setup: {_gone(error)}"
+            ) from error
+        if "absent" in answer:
+            raise Absent(answer["absent"])
+        if "broken" in answer:
+            raise Broken(explain(self.adapter, answer["broken"], "setup: "))
+        self.environment = answer["ready"]
+
+    def ask(self, case: Case, arguments: Mapping[str, Array]) -> Observation:
+        """The answer to one case; a lost worker is an answer too."""
+        assert self._process is not None
+        self._asked += 1
+        request = {
+            "id": self._asked,
+            "operation": case.operation,
+            "arguments": [wire.encode(array) for array in arguments.values()],
+            "options": corpus.options(case),
+            "layout": case.layout,
+        }
+        try:
+            answer = self._process.ask(request, self.limits.case)
+        except Lost as error:
+            self._end()
+            kind = "timed out" if error.kind == "timed out" else "crashed"
+            return Observation(kind, message=error.message, stderr=error.stderr)
+        stderr = self._process.stderr
+        if answer.get("id") != self._asked:
+            self._end()
+            said = f"answers for another case: {answer.get('id')} for {self._asked}"
+            return Observation("crashed", message=said, stderr=stderr)
+        sent = answer.get("array")
+        return Observation(
+            kind=answer["kind"],
+            array=None if sent is None else wire.decode(sent),
+            error=answer.get("error", ""),
+            message=answer.get("message", ""),
+            stderr=stderr,
+            mutated=answer.get("mutated", False),
+            seconds=answer.get("seconds", 0.0),
+        )
+
+    def _end(self) -> None:
+        self.environment = None
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+
+def _gone(error: Lost) -> str:
+    last = [line for line in error.stderr.splitlines() if line.strip()]
+    return error.message + (f" ({last[-1].strip()[:200]})" if last else "")

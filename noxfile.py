@@ -1,0 +1,174 @@
+"""The habits of the project, one session each. `nox --list` is the manual."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ("-c", "constraints.txt")
+CHECKED = ("sxlit", "conformance", "tests", "tools", "benchmarks", "book/_ext")
+FRAMEWORKS = {
+    "sxlit": (("sxlit", "numpy-naive"), ()),
+    "torch": (("torch",), ("torch",)),
+    "tensorflow": (("tensorflow",), ("tensorflow-cpu",)),
+    "jax": (("jax",), ("jax", "optax")),
+}
+# What a machine with a CUDA device installs instead.
+CUDA_PACKAGES = {
+    "torch": ("torch",),
+    "tensorflow": ("tensorflow[and-cuda]",),
+    "jax": ("jax[cuda13]", "optax"),
+}
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+
+
+def install(session: nox.Session, *packages: str) -> None:
+    """Install the checkout, editable, and what else the session needs, pinned."""
+    session.install(*CONSTRAINTS, *packages)
+    # One oracle for all sessions: what one has enclosed, no other computes again.
+    session.env["SXLIT_ORACLE_CACHE"] = str(ROOT / ".cache" / "oracle")
+    session.env["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+@nox.session
+def export(session: nox.Session) -> None:
+    """Write sxlit/ from the notebooks; with `-- --check`, fail where they differ."""
+    install(session, "nbdev", "ruff")
+    arguments = session.posargs or (["--check"] if _is_default_run(session) else [])
+    session.run("python", "tools/export.py", *arguments)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting of code, and the notebooks' form."""
+    install(session, "ruff", "nbclient", "nbformat", "ipykernel")
+    session.run("ruff", "check", *CHECKED, "book", "noxfile.py")
+    session.run("ruff", "format", "--check", *CHECKED, "book", "noxfile.py")
+    session.run("python", "tools/notebooks.py")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Type-check the packages, the tools and the book's extension."""
+    install(session, "-e", ".[conformance]", "mypy", "nox", "pytest")
+    session.install(*CONSTRAINTS, "jupyter-book", "nbformat", "nbclient", "nbdev")
+    session.run("mypy", "sxlit", "conformance/sxlit_conformance", "noxfile.py")
+    session.run("mypy", "tools", "book/_ext/sxlit_book", "benchmarks")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the unit tests, the laws, the doctests, and the tests of the suite."""
+    install(session, "-e", ".[conformance,book]", "pytest", "pytest-xdist")
+    session.install(*CONSTRAINTS, "nbdev", "nbval", "nbclient", "ruff", "ipykernel")
+    arguments = session.posargs or ["-n", "2", "tests", "sxlit"]
+    session.run("pytest", "--doctest-modules", *arguments)
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Execute every notebook and compare with its outputs; `-- --write` stores them."""
+    install(session, "-e", ".", "nbval", "pytest-xdist", "nbclient", "ipykernel")
+    session.install(*CONSTRAINTS, "matplotlib", "nbformat")
+    if session.posargs[:1] == ["--write"]:
+        session.run("python", "tools/notebooks.py", *session.posargs)
+        return
+    session.run("python", "tools/notebooks.py")
+    options = ("--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadscope")
+    session.run("pytest", *options, *(session.posargs or ["book"]))
+
+
+@nox.session
+def book(session: nox.Session) -> None:
+    """Build the book from the committed outputs, and print where it is."""
+    install(session, "-e", ".[conformance,book]", "nbdev", "ruff")
+    session.run("python", "tools/export.py", "--check")
+    session.run("python", "tools/book.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Make wheel and sdist, and import both packages from the wheel alone."""
+    session.install("build", "twine")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist", silent=True)
+    session.run("twine", "check", "--strict", *map(str, ROOT.glob("dist/*")))
+    (wheel,) = ROOT.glob("dist/*.whl")
+    empty = Path(tempfile.mkdtemp())
+    session.run("python", "-m", "venv", str(empty / "venv"))
+    python = str(
+        empty
+        / "venv"
+        / ("Scripts" if session.bin.endswith("Scripts") else "bin")
+        / "python"
+    )
+    session.run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        *CONSTRAINTS,
+        f"{wheel}[conformance]",
+        external=True,
+    )
+    with session.chdir(empty):
+        session.run(
+            python, "-I", str(ROOT / "tools" / "try_wheel.py"), str(ROOT), external=True
+        )
+    shutil.rmtree(empty)
+
+
+@nox.session
+@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+def conformance(session: nox.Session, framework: str) -> None:
+    """Judge the frameworks, each in its own environment; `-- --write` keeps the records."""
+    adapters, packages = FRAMEWORKS[framework]
+    install(session, "-e", ".[conformance]", *packages)
+    session.run("python", "tools/records.py", *session.posargs, *adapters)
+
+
+@nox.session(default=False)
+@nox.parametrize("framework", CUDA_PACKAGES, ids=CUDA_PACKAGES)
+def gpu(session: nox.Session, framework: str) -> None:
+    """Judge the frameworks on a CUDA device; `-- --write` keeps the records."""
+    install(session, "-e", ".[conformance]", *CUDA_PACKAGES[framework])
+    session.run(
+        "python", "tools/records.py", "--device", "cuda", *session.posargs, framework
+    )
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Read the built book in headless Chromium: no request leaves, links work."""
+    install(session, "playwright", "pytest")
+    if not (ROOT / "_build" / "html" / "index.html").exists():
+        session.error("no book to read: run `nox -s book` first")
+    session.run("pytest", *(session.posargs or ["tests/browser"]))
+
+
+@nox.session(default=False)
+def pdf(session: nox.Session) -> None:
+    """Print the book to _build/sxlit.pdf through headless Chromium."""
+    install(session, "-e", ".[conformance,book]")
+    session.run("python", "tools/pdf.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Time the library against SciPy; ratios of one run, never a verdict."""
+    install(session, "-e", ".", "scipy")
+    session.run("python", "benchmarks/softmax.py", *session.posargs)
+
+
+def _is_default_run(session: nox.Session) -> bool:
+    """Whether plain `nox` runs, which checks the export and writes nothing."""
+    return not session._runner.global_config.sessions

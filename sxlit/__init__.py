@@ -1,0 +1,39 @@
+"""Softmax, log-sum-exp and cross-entropy: exported from the cells of the sxlit book.
+
+Every function is derived, tested and bounded in a chapter of the book: `sxlit.bounds`
+says what error each may have, and `sxlit.textbook` holds the naive forms.
+"""
+
+from . import bounds, textbook
+from .jacobian import (
+    log_softmax_jvp,
+    log_softmax_vjp,
+    logsumexp_jvp,
+    logsumexp_vjp,
+    softmax_jacobian,
+    softmax_jvp,
+    softmax_vjp,
+)
+from .loss import cross_entropy, cross_entropy_grad
+from .lse import log_softmax, logsumexp
+from .rows import softmax
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "bounds",
+    "cross_entropy",
+    "cross_entropy_grad",
+    "log_softmax",
+    "log_softmax_jvp",
+    "log_softmax_vjp",
+    "logsumexp",
+    "logsumexp_jvp",
+    "logsumexp_vjp",
+    "softmax",
+    "softmax_jacobian",
+    "softmax_jvp",
+    "softmax_vjp",
+    "textbook",
+]
