@@ -38,18 +38,18 @@ def install(session: nox.Session, *packages: str) -> None:
     session.env["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
-@nox.session
+@nox.session(default=False)
 def export(session: nox.Session) -> None:
     """Write sxlit/ from the notebooks; with `-- --check`, fail where they differ."""
     install(session, "nbdev", "ruff")
-    arguments = session.posargs or (["--check"] if _is_default_run(session) else [])
-    session.run("python", "tools/export.py", *arguments)
+    session.run("python", "tools/export.py", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting of code, and the notebooks' form."""
-    install(session, "ruff", "nbclient", "nbformat", "ipykernel")
+    """Check the export, the style of code, and the form of the notebooks."""
+    install(session, "nbdev", "ruff", "nbclient", "nbformat", "ipykernel")
+    session.run("python", "tools/export.py", "--check")
     session.run("ruff", "check", *CHECKED, "book", "noxfile.py")
     session.run("ruff", "format", "--check", *CHECKED, "book", "noxfile.py")
     session.run("python", "tools/notebooks.py")
@@ -96,48 +96,36 @@ def book(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Make wheel and sdist, and import both packages from the wheel alone."""
+    """Make wheel and sdist, and use both packages from the wheel alone."""
     session.install("build", "twine")
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", "dist", silent=True)
     session.run("twine", "check", "--strict", *map(str, ROOT.glob("dist/*")))
     (wheel,) = ROOT.glob("dist/*.whl")
-    empty = Path(tempfile.mkdtemp())
-    session.run("python", "-m", "venv", str(empty / "venv"))
-    python = str(
-        empty
-        / "venv"
-        / ("Scripts" if session.bin.endswith("Scripts") else "bin")
-        / "python"
-    )
-    session.run(
-        python,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        *CONSTRAINTS,
-        f"{wheel}[conformance]",
-        external=True,
-    )
-    with session.chdir(empty):
+    with tempfile.TemporaryDirectory() as empty:
+        session.run("python", "-m", "venv", f"{empty}/venv")
+        folder = Path(session.bin).name  # bin, or Scripts on Windows
+        python = f"{empty}/venv/{folder}/python"
+        pip = (python, "-m", "pip", "install", "--quiet")
         session.run(
-            python, "-I", str(ROOT / "tools" / "try_wheel.py"), str(ROOT), external=True
+            *pip, *CONSTRAINTS, f"{wheel}[conformance]", external=True, silent=True
         )
-    shutil.rmtree(empty)
+        script = str(ROOT / "tools" / "try_wheel.py")
+        with session.chdir(empty):
+            session.run(python, "-I", script, str(ROOT), external=True)
 
 
 @nox.session
-@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+@nox.parametrize("framework", list(FRAMEWORKS), ids=list(FRAMEWORKS))
 def conformance(session: nox.Session, framework: str) -> None:
-    """Judge the frameworks, each in its own environment; `-- --write` keeps the records."""
+    """Judge the frameworks, each in its own environment; `-- --write` keeps records."""
     adapters, packages = FRAMEWORKS[framework]
     install(session, "-e", ".[conformance]", *packages)
     session.run("python", "tools/records.py", *session.posargs, *adapters)
 
 
 @nox.session(default=False)
-@nox.parametrize("framework", CUDA_PACKAGES, ids=CUDA_PACKAGES)
+@nox.parametrize("framework", list(CUDA_PACKAGES), ids=list(CUDA_PACKAGES))
 def gpu(session: nox.Session, framework: str) -> None:
     """Judge the frameworks on a CUDA device; `-- --write` keeps the records."""
     install(session, "-e", ".[conformance]", *CUDA_PACKAGES[framework])
@@ -167,8 +155,3 @@ def bench(session: nox.Session) -> None:
     """Time the library against SciPy; ratios of one run, never a verdict."""
     install(session, "-e", ".", "scipy")
     session.run("python", "benchmarks/softmax.py", *session.posargs)
-
-
-def _is_default_run(session: nox.Session) -> bool:
-    """Whether plain `nox` runs, which checks the export and writes nothing."""
-    return not session._runner.global_config.sessions

@@ -45,8 +45,11 @@ def fold(html: str, spans: Sequence[tuple[int, int]], *, unfold: bool = False) -
     end = html.rindex("</pre>")
     lines = html[start:end].splitlines(keepends=True)
     opening = f'<details class="sxlit-docstring"{" open" if unfold else ""}><summary>'
+    # The styles put an ellipsis behind the summary, so its line must end after it.
+    newline = '<span class="sxlit-newline">\n</span>'
     for first, last in spans:
-        lines[first - 1] = f"{opening}{lines[first - 1]}</summary>"
+        summary = lines[first - 1].removesuffix("\n")
+        lines[first - 1] = f"{opening}{summary}</summary>{newline}"
         lines[last - 1] += "</details>"
     return html[:start] + "".join(lines) + html[end:]
 

@@ -21,8 +21,8 @@ _H1 = re.compile(r'<h1><span class="section-number">(\w+)\. </span>')
 def _renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
     # Sphinx types these numbers as tuples of int; it prints them with str(), so that
     # an appendix may have its letter.
-    sections: dict[str, dict[str, Any]] = env.toc_secnumbers  # type: ignore[assignment]
-    figures: dict[str, dict[str, Any]] = env.toc_fignumbers  # type: ignore[assignment]
+    sections: dict[str, dict[str, Any]] = env.toc_secnumbers
+    figures: dict[str, dict[str, Any]] = env.toc_fignumbers
     changed = [docname for docname in sections if chapter(docname)]
     for docname in changed:
         number = chapter(docname)

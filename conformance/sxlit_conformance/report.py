@@ -1,0 +1,226 @@
+"""Records in, a page or data out: a pure function that knows no judge."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sxlit_conformance.model import Verdict
+from sxlit_conformance.operations import OPERATIONS
+from sxlit_conformance.record import Record
+
+# The order in which a cell counts what is no pass, worst first.
+_CLASSES = (
+    "fail",
+    "crashed",
+    "timed out",
+    "fixed",
+    "known",
+    "miss",
+    "unsupported",
+    "not offered",
+    "not run",
+)
+_FAILING = ("fail", "crashed", "timed out", "fixed")
+
+Cell = Callable[[Sequence[Verdict]], str]
+
+
+def markdown(records: Sequence[Record]) -> str:
+    """A MyST page: who ran where, the matrix, what deviates, and what was not run."""
+    parts = [_environments(records)]
+    for device, mode in _places(records):
+        here = [
+            (record, [v for v in record.verdicts if (v.device, v.mode) == (device, mode)])
+            for record in records
+        ]
+        here = [(record, verdicts) for record, verdicts in here if verdicts]
+        parts += [f"## Required of everybody: {device}, {mode}", _LEGEND]
+        parts += [_matrix(here, lambda v: v.grade != "hra", _counts)]
+        parts += ["Largest measured error, as a multiple of the allowed one:"]
+        parts += [_matrix(here, lambda v: v.grade == "standard", _ratio)]
+        parts += [f"## High relative accuracy: {device}, {mode}"]
+        parts += [_matrix(here, lambda v: v.grade == "hra", _counts)]
+    for record in records:
+        parts += _known(record)
+        parts += _open(record)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def data(records: Sequence[Record]) -> str:
+    """The same as JSON: every record, whole."""
+    rows = [
+        {
+            "header": dict(record.header),
+            "verdicts": [_plain(asdict(verdict)) for verdict in record.verdicts],
+            "footer": dict(record.footer),
+        }
+        for record in records
+    ]
+    return json.dumps({"records": rows}, indent=1, sort_keys=True, allow_nan=False)
+
+
+def number(value: float | None) -> str:
+    """A measured number, short."""
+    if value is None:
+        return "–"
+    if math.isinf(value):
+        return "∞"
+    return "0" if value == 0 else f"{value:.2g}" if value < 1e4 else f"{value:.1e}"
+
+
+_LEGEND = (
+    "A plain number counts claims that hold. Deviations are counted by name: *known* "
+    "stands below with its reason, *miss* is a promise that was not asked for, "
+    "*unsupported* an option that the adapter does not take."
+)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _text(text: str) -> str:
+    """Text that cannot end a table's cell or start markup."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _environments(records: Sequence[Record]) -> str:
+    rows = []
+    for record in records:
+        header = record.header
+        for place, where in header["environments"].items():
+            machine = where["accelerator"] or where["processor"]
+            rows.append(
+                (
+                    _text(f"{header['adapter']} {header['version']}"),
+                    _text(place),
+                    _text(f"{machine}, {where['platform']}"),
+                    _text(f"Python {where['python']}, NumPy {where['numpy']}"),
+                    header["date"][:10],
+                )
+            )
+        ran = {tuple(place.split("/", 1)) for place in header["environments"]}
+        for device, mode in _places([record]):
+            if (device, mode) not in ran:
+                place = _text(f"{device}/{mode}")
+                rows.append((_text(header["adapter"]), place, "**not run**", "", ""))
+    return _table(("adapter", "device/mode", "machine", "software", "date"), rows)
+
+
+def _places(records: Sequence[Record]) -> list[tuple[str, str]]:
+    return list(
+        dict.fromkeys((v.device, v.mode) for record in records for v in record.verdicts)
+    )
+
+
+def _matrix(
+    here: Sequence[tuple[Record, Sequence[Verdict]]],
+    keep: Callable[[Verdict], bool],
+    cell: Cell,
+) -> str:
+    groups: dict[tuple[str, str, int], list[Verdict]] = defaultdict(list)
+    for column, (_, verdicts) in enumerate(here):
+        for verdict in filter(keep, verdicts):
+            groups[verdict.operation, verdict.dtype, column].append(verdict)
+    dtypes = sorted({dtype for _, dtype, _ in groups})
+    rows = []
+    for operation in OPERATIONS:
+        for dtype in dtypes:
+            found = [
+                groups.get((operation, dtype, column), [])
+                for column in range(len(here))
+            ]
+            if any(found):
+                cells = [cell(verdicts) if verdicts else "–" for verdicts in found]
+                rows.append((f"`{operation}`", dtype, *cells))
+    if not rows:
+        return ""
+    names = [_text(record.header["adapter"]) for record, _ in here]
+    return _table(("operation", "dtype", *names), rows)
+
+
+def _counts(verdicts: Sequence[Verdict]) -> str:
+    counts = Counter(verdict.cls for verdict in verdicts)
+    words = [f"{counts[cls]} {cls}" for cls in _CLASSES if counts[cls]]
+    if len(counts) == 1 and words and verdicts[0].cls in ("not offered", "not run"):
+        return verdicts[0].cls
+    passed = [str(counts["pass"])] if counts["pass"] else []
+    bold = [f"**{w}**" if w.split(" ", 1)[1] in _FAILING else w for w in words]
+    return ", ".join(passed + bold)
+
+
+def _ratio(verdicts: Sequence[Verdict]) -> str:
+    ratios = [verdict.ratio for verdict in verdicts if verdict.ratio is not None]
+    return number(max(ratios)) if ratios else "–"
+
+
+def _known(record: Record) -> list[str]:
+    groups: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in record.verdicts:
+        if verdict.cls == "known":
+            groups[verdict.ledger].append(verdict)
+    if not groups:
+        return []
+    rows = []
+    for name, verdicts in sorted(groups.items()):
+        entry = record.footer["deviations"][name]
+        issue = entry["issue"]
+        short = issue.removeprefix("https://github.com/").replace("/issues/", "#")
+        link = f" [{_text(short)}]({issue})" if issue else ""
+        example = max(verdicts, key=lambda verdict: verdict.ratio or 0.0)
+        place = f"`{example.case}` {example.dtype}"
+        rows.append(
+            (
+                f"**{name}** ({len(verdicts)}): {_text(entry['reason'])}{link}",
+                place,
+                _measured(example),
+            )
+        )
+    title = f"## Known deviations of {_text(record.header['adapter'])}"
+    return [title, _table(("deviation (claims)", "example", "what was seen"), rows)]
+
+
+def _measured(verdict: Verdict) -> str:
+    if verdict.worst is None:
+        return _text(f"{verdict.outcome}: {verdict.reason or verdict.message}")
+    observed = float.fromhex(verdict.worst.observed)
+    certified = float.fromhex(verdict.worst.reference)
+    text = f"{observed:.8g}, certified {certified:.8g}"
+    if verdict.ratio is not None and math.isfinite(verdict.ratio):
+        text += f"; {number(verdict.ratio)} times the allowed error"
+    return text
+
+
+def _open(record: Record) -> list[str]:
+    """What a reader must not take for agreement: failures, and what was not run."""
+    name = _text(record.header["adapter"])
+    rows = [
+        (f"`{v.key}`", f"**{v.cls}**: {_text(v.outcome)}", _measured(v))
+        for v in record.verdicts
+        if v.cls in _FAILING
+    ]
+    parts = []
+    if rows:
+        parts += [f"## {name} does not conform"]
+        parts += [_table(("claim", "verdict", "what was seen"), rows)]
+    idle = Counter(
+        (v.device, v.mode, v.reason) for v in record.verdicts if v.cls == "not run"
+    )
+    for (device, mode, reason), count in idle.items():
+        parts.append(f"{name}, {device}, {mode}: {count} not run: {_text(reason)}")
+    problems = record.footer["problems"]
+    return [*parts, "\n".join(f"- {_text(problem)}" for problem in problems)]
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity."""
+    return {
+        key: "inf" if isinstance(value, float) and math.isinf(value) else value
+        for key, value in row.items()
+    }
