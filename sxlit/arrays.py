@@ -43,13 +43,18 @@ def as_real_array(x: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
 
     Raises:
         TypeError: any other dtype (float16, bfloat16, longdouble, complex, object,
-            string).
+            string), or a masked array.
         ValueError: nested lists of unequal lengths.
 
     Examples:
         >>> as_real_array([True, False], "logits")
         array([1., 0.])
     """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: got a masked array, whose mask would be lost; fill it first, "
+            "for logits with .filled(-np.inf)"
+        )
     try:
         array = np.asarray(x)
     except ValueError as error:
@@ -58,9 +63,11 @@ def as_real_array(x: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     if dtype.kind in "bui":
         dtype = np.dtype(np.float64)
     if dtype not in RESULT_DTYPES:
+        narrow = "; convert with .astype(np.float32) or .astype(np.float64)"
+        hint = narrow if dtype.kind == "f" else ""
         raise TypeError(
             f"{name}: expected float32, float64, integers or booleans, "
-            f"got {array.dtype}; convert with .astype(np.float32) or .astype(float)"
+            f"got {array.dtype}{hint}"
         )
     return array.astype(dtype, copy=False)
 
@@ -115,8 +122,9 @@ def as_batch(
         allow_no_classes: whether a class axis of length 0 is accepted.
 
     Returns:
-        A `Batch`. The values are those of `x`, exactly; memory order, strides, byte
-        order and writeability of `x` leave no trace in it.
+        A `Batch`. The values are those of `x`, exactly, save that integers beyond
+        2**53 are rounded to float64; memory order, strides, byte order and
+        writeability of `x` leave no trace in it.
 
     Raises:
         TypeError: a dtype that is not accepted, or an axis that is not an integer.

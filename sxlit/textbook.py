@@ -25,8 +25,8 @@ def softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
         axis: the class axis.
 
     Returns:
-        Shares that sum to one along `axis`; the shape of `x`, float32 or float64.
-        NaN, with a RuntimeWarning, where an exponential overflows.
+        Shares that sum to one along `axis`; the shape of `x`, the dtype that NumPy's
+        exp has for it. NaN, with a RuntimeWarning, where an exponential overflows.
 
     Examples:
         >>> softmax([2.0, 3.0, 5.0]).round(4)

@@ -172,3 +172,9 @@ def test_companions_are_never_broadcast(f, shape):
 def test_a_row_companion_is_never_broadcast():
     with pytest.raises(ValueError, match="one number for each row"):
         sxlit.logsumexp_vjp(X, np.ones((1, 2)))
+
+
+def test_a_mask_is_not_lost_in_silence():
+    masked = np.ma.masked_array([1.0, 2.0], [0, 1])
+    with pytest.raises(TypeError, match="masked array, whose mask would be lost"):
+        sxlit.softmax(masked)

@@ -39,8 +39,8 @@ def chromium() -> str:
     found = next(filter(None, map(shutil.which, (named,) if named else NAMES)), None)
     if found is None:
         raise BookError(
-            f"expected a Chromium ({named or ', '.join(NAMES)}), found none: install it "
-            "(Debian: apt install chromium) or set SXLIT_CHROMIUM"
+            f"expected a Chromium ({named or ', '.join(NAMES)}), found none: install "
+            "it (Debian: apt install chromium) or set SXLIT_CHROMIUM"
         )
     return found
 

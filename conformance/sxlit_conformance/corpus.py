@@ -15,7 +15,7 @@ from typing import Any, NoReturn, get_args
 from sxlit_conformance.exact import Decimal, Generators, array, is_number, number
 from sxlit_conformance.model import Array, Case, Level, Source
 from sxlit_conformance.operations import OPERATIONS, OPTION_WORDS, Operation
-from sxlit_conformance.wire import DTYPES, FLOATS, LAYOUTS, dtype
+from sxlit_conformance.wire import DTYPES, FLOATS, LAYOUTS
 
 OUTCOMES = ("reference", "raises", "nan", "zero", "+inf", "-inf", "empty")
 GRADES = ("standard", "hra")
@@ -107,9 +107,7 @@ def _plain(case: Case) -> dict[str, Any]:
     return row
 
 
-def _read(
-    file: str, text: str, operation: Operation, known: Generators
-) -> list[Case]:
+def _read(file: str, text: str, operation: Operation, known: Generators) -> list[Case]:
     try:
         document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:

@@ -186,9 +186,7 @@ def _compare(
     try:
         reference = oracle(case.operation, arguments, options)
         numerics = rules.required_numerics(claim.dtype, flushes_subnormals)
-        tolerance = rules.tolerance(
-            case.operation, arguments, options, grade, numerics
-        )
+        tolerance = rules.tolerance(case.operation, arguments, options, grade, numerics)
     except Exception as error:
         kind = type(error).__name__
         raise SuiteError(f"{claim.key}: no reference: {kind}: {error}") from error

@@ -235,5 +235,7 @@ def _entry(file: str, table: Mapping[str, Any]) -> Deviation:
         SpecifierSet(table["versions"])
     except InvalidSpecifier as error:
         raise LedgerError(f"{where}: versions: {error}") from error
-    row = {key: tuple(v) if key in _LISTS else v for key, v in table.items()}
+    row: dict[str, Any] = {
+        key: tuple(value) if key in _LISTS else value for key, value in table.items()
+    }
     return Deviation(**{**row, "margin": float(margin)})

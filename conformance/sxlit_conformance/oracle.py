@@ -23,7 +23,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import flint
 import numpy as np
@@ -39,11 +39,11 @@ NEGLIGIBLE = arb(2) ** -1100
 
 # A float is exact: a special value, or a number that needed no arithmetic. An arb is
 # an enclosure that still has to prove itself narrow.
-Value = arb | float
+Value: TypeAlias = "arb | float"
 NAN, INF = math.nan, math.inf
 
 
-class Undecided(ArithmeticError):
+class UndecidedError(ArithmeticError):
     """No precision up to the last one made an enclosure narrow enough."""
 
 
@@ -350,7 +350,7 @@ def certified(attempt: Callable[[], list[list[Value]]], what: str) -> list[list[
             if all(decided(value) for row in results for value in row):
                 return results
         precision *= 2
-    raise Undecided(f"{what}: {LAST_PRECISION} bits were not enough")
+    raise UndecidedError(f"{what}: {LAST_PRECISION} bits were not enough")
 
 
 def decided(value: Value) -> bool:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sxlit_conformance import wire
+from sxlit_conformance.model import Kind
 from sxlit_conformance.operations import OPERATIONS
 
 _TAIL = 4000  # characters of stderr that are kept
@@ -46,10 +47,10 @@ class Limits:
     crashes: int = 5  # in a row, before an operation is given up
 
 
-class Lost(Exception):
+class LostError(Exception):
     """The worker is gone; `kind` says how."""
 
-    def __init__(self, kind: str, message: str, stderr: str) -> None:
+    def __init__(self, kind: Kind, message: str, stderr: str) -> None:
         super().__init__(message)
         self.kind, self.message, self.stderr = kind, message, stderr
 
@@ -67,7 +68,9 @@ class Process:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._child.stdin and self._child.stdout and self._child.stderr
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        assert self._child.stderr is not None
         self._stdin = self._child.stdin.fileno()
         self._stdout = self._child.stdout.fileno()
         self._stderr = self._child.stderr.fileno()
@@ -167,11 +170,11 @@ class Process:
         except ValueError:
             return f"killed by signal {-code}"
 
-    def _lost(self, kind: str, message: str) -> Lost:
+    def _lost(self, kind: Kind, message: str) -> LostError:
         while (chunk := _read(self._stderr)) not in (None, b""):
             self._said = (self._said + (chunk or b""))[-_TAIL:]
         self.end()
-        return Lost(kind, message, self.stderr)
+        return LostError(kind, message, self.stderr)
 
 
 def _read(pipe: int) -> bytes | None:

@@ -12,7 +12,7 @@ import math
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +23,9 @@ RECORD = 1  # the version of this format
 
 _MEASURED = ("error_ulp", "allowed_ulp", "ratio", "vacuity")
 _FIELDS = {field.name for field in fields(Verdict)}
+
+
+Refuse = Callable[[str], NoReturn]
 
 
 class RecordError(Exception):
@@ -69,13 +72,12 @@ def loads(data: bytes, name: str) -> tuple[Record, ...]:
     records: list[Record] = []
     header: Mapping[str, Any] | None = None
     verdicts: list[Verdict] = []
-    body = b""
+    body, at = b"", 0
 
     def refuse(problem: str) -> NoReturn:
-        raise RecordError(f"{name}:{number}: {problem}")
+        raise RecordError(f"{name}:{at}: {problem}")
 
-    number = 0
-    for number, line in enumerate(data.splitlines(keepends=True), 1):
+    for at, line in enumerate(data.splitlines(keepends=True), 1):  # noqa: B007
         try:
             row = json.loads(line)
             ((kind, content),) = row.items()
@@ -124,7 +126,9 @@ def check_writable(path: str | Path) -> None:
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".record-")
     except OSError as error:
-        raise RecordError(f"cannot write the record {path}: {error.strerror}") from error
+        raise RecordError(
+            f"cannot write the record {path}: {error.strerror}"
+        ) from error
     os.close(handle)
     os.unlink(name)
 
@@ -145,7 +149,9 @@ def write(path: str | Path, records: Sequence[Record]) -> None:
                 os.unlink(name)
             raise
     except OSError as error:
-        raise RecordError(f"cannot write the record {path}: {error.strerror}") from error
+        raise RecordError(
+            f"cannot write the record {path}: {error.strerror}"
+        ) from error
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
@@ -165,7 +171,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value not in ("", None)}
 
 
-def _verdict(row: Any, refuse: Any) -> Verdict:
+def _verdict(row: Any, refuse: Refuse) -> Verdict:
     if not isinstance(row, dict) or set(row) - _FIELDS:
         refuse("a verdict with unknown fields")
     row = dict(row)
@@ -187,7 +193,7 @@ def _check(
     verdicts: Sequence[Verdict],
     footer: Mapping[str, Any],
     body: bytes,
-    refuse: Any,
+    refuse: Refuse,
 ) -> None:
     count, planned = footer.get("count"), header.get("planned")
     if count != len(verdicts):

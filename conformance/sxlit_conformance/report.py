@@ -35,10 +35,10 @@ def markdown(records: Sequence[Record]) -> str:
     parts = [_environments(records)]
     for device, mode in _places(records):
         here = [
-            (record, [v for v in record.verdicts if (v.device, v.mode) == (device, mode)])
+            (record, verdicts)
             for record in records
+            if (verdicts := _of_place(record, device, mode))
         ]
-        here = [(record, verdicts) for record, verdicts in here if verdicts]
         parts += [f"## Required of everybody: {device}, {mode}", _LEGEND]
         parts += [_matrix(here, lambda v: v.grade != "hra", _counts)]
         parts += ["Largest measured error, as a multiple of the allowed one:"]
@@ -119,6 +119,10 @@ def _places(records: Sequence[Record]) -> list[tuple[str, str]]:
     )
 
 
+def _of_place(record: Record, device: str, mode: str) -> list[Verdict]:
+    return [v for v in record.verdicts if (v.device, v.mode) == (device, mode)]
+
+
 def _matrix(
     here: Sequence[tuple[Record, Sequence[Verdict]]],
     keep: Callable[[Verdict], bool],
@@ -146,7 +150,7 @@ def _matrix(
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:
-    counts = Counter(verdict.cls for verdict in verdicts)
+    counts: Counter[str] = Counter(verdict.cls for verdict in verdicts)
     words = [f"{counts[cls]} {cls}" for cls in _CLASSES if counts[cls]]
     if len(counts) == 1 and words and verdicts[0].cls in ("not offered", "not run"):
         return verdicts[0].cls

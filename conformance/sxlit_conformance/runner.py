@@ -11,19 +11,20 @@ from typing import Any, Self
 from sxlit_conformance import corpus, wire
 from sxlit_conformance.exact import Generators
 from sxlit_conformance.judge import SuiteError
-from sxlit_conformance.locate import Adapter, Broken, explain
+from sxlit_conformance.locate import Adapter, AdapterError, explain
 from sxlit_conformance.model import Array, Case, Claim, Observation, Verdict
 from sxlit_conformance.operations import OPERATIONS
-from sxlit_conformance.process import Limits, Lost, Process
+from sxlit_conformance.process import Limits, LostError, Process
 
 _SMOKE = 3  # requests that may be lost before the first answer
 
-Judge = Callable[
-    [Claim, Observation, Mapping[str, Array], Mapping[str, Any]], Verdict
-]
+Judge = Callable[[Claim, Observation, Mapping[str, Array], Mapping[str, Any]], Verdict]
 
 
-class Absent(Exception):
+Progress = Callable[[int, int, str], None]  # done, planned, the case
+
+
+class AbsentError(Exception):
     """The adapter is well, but what it should run on is not there."""
 
 
@@ -38,6 +39,7 @@ class Run:
     verdicts: list[Verdict] = field(default_factory=list)
     suite_errors: list[str] = field(default_factory=list)
     broken: str = ""
+    stderr: dict[str, str] = field(default_factory=dict)  # of claims, by key
 
 
 def plan(
@@ -70,19 +72,19 @@ def run(
     select: Callable[[Claim], bool] = lambda claim: True,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     generators: Generators | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, planned, key: None,
+    progress: Progress = lambda done, planned, case: None,
 ) -> Run:
-    """Ask an adapter all that is planned; raises Broken where it does not start."""
+    """Ask an adapter all that is planned; AdapterError where it does not start."""
     hello = _greet(adapter, limits)
     for device in devices:
         if device not in hello["devices"]:
-            raise Broken(
+            raise AdapterError(
                 f"adapter {adapter.name}: no device {device!r}; it declares "
                 f"{', '.join(hello['devices'])}"
             )
     claims = plan(cases, hello, devices, dtypes, select)
     if not claims:
-        raise Broken(f"adapter {adapter.name}: no case is selected")
+        raise AdapterError(f"adapter {adapter.name}: no case is selected")
     outcome = Run(adapter.name, hello, len(claims))
     for (device, mode), part in itertools.groupby(
         claims, lambda claim: (claim.device, claim.mode)
@@ -92,6 +94,8 @@ def run(
                 session, list(part), outcome, generators
             ):
                 for claim in group:
+                    if observation.stderr:
+                        outcome.stderr[claim.key] = observation.stderr
                     try:
                         verdict = judge(claim, observation, arguments, hello)
                     except SuiteError as error:
@@ -107,7 +111,7 @@ def _greet(adapter: Adapter, limits: Limits) -> Mapping[str, Any]:
         hello = session.greet()
     core = [name for name, operation in OPERATIONS.items() if operation.core]
     if not set(core) & set(hello["operations"]):
-        raise Broken(
+        raise AdapterError(
             f"adapter {adapter.name}: offers none of the core operations "
             f"{', '.join(core)}"
         )
@@ -131,9 +135,11 @@ def _observe(
             try:
                 session.start()
                 outcome.environments[session.key] = session.environment or {}
-            except Absent as error:
+            except AbsentError as error:
                 reason = str(error)
-            except Broken as error:
+            except AdapterError as error:
+                if not answered + lost and not outcome.environments:
+                    raise  # it never ran at all
                 reason = outcome.broken = str(error)
         if reason:
             yield group, Observation("not run", message=reason), {}
@@ -197,13 +203,13 @@ class _Session:
             )
             hello = self._process.hear(self.limits.start)
         except OSError as error:
-            raise Broken(f"{who}: {self.adapter.interpreter}: {error}") from error
-        except Lost as error:
-            raise Broken(f"{who}: {_gone(error)}") from error
+            raise AdapterError(f"{who}: {self.adapter.interpreter}: {error}") from error
+        except LostError as error:
+            raise AdapterError(f"{who}: {_gone(error)}") from error
         if "broken" in hello:
-            raise Broken(explain(self.adapter, hello["broken"]))
+            raise AdapterError(explain(self.adapter, hello["broken"]))
         if hello.get("hello") != wire.PROTOCOL:
-            raise Broken(f"{who}: speaks another protocol than {wire.PROTOCOL}")
+            raise AdapterError(f"{who}: speaks another protocol than {wire.PROTOCOL}")
         return hello
 
     def start(self) -> None:
@@ -213,14 +219,14 @@ class _Session:
         message = {"setup": [self._device, self._mode]}
         try:
             answer = self._process.ask(message, self.limits.start)
-        except Lost as error:
-            raise Broken(
+        except LostError as error:
+            raise AdapterError(
                 f"adapter {self.adapter.name}: setup: {_gone(error)}"
             ) from error
         if "absent" in answer:
-            raise Absent(answer["absent"])
+            raise AbsentError(answer["absent"])
         if "broken" in answer:
-            raise Broken(explain(self.adapter, answer["broken"], "setup: "))
+            raise AdapterError(explain(self.adapter, answer["broken"], "setup: "))
         self.environment = answer["ready"]
 
     def ask(self, case: Case, arguments: Mapping[str, Array]) -> Observation:
@@ -236,10 +242,9 @@ class _Session:
         }
         try:
             answer = self._process.ask(request, self.limits.case)
-        except Lost as error:
+        except LostError as error:
             self._end()
-            kind = "timed out" if error.kind == "timed out" else "crashed"
-            return Observation(kind, message=error.message, stderr=error.stderr)
+            return Observation(error.kind, message=error.message, stderr=error.stderr)
         stderr = self._process.stderr
         if answer.get("id") != self._asked:
             self._end()
@@ -263,6 +268,6 @@ class _Session:
             self._process = None
 
 
-def _gone(error: Lost) -> str:
+def _gone(error: LostError) -> str:
     last = [line for line in error.stderr.splitlines() if line.strip()]
     return error.message + (f" ({last[-1].strip()[:200]})" if last else "")

@@ -59,7 +59,7 @@ def test_a_folded_solution_opens(reading: Reading) -> None:
     solution = page.locator("div.solution.dropdown").first
     content = solution.locator("section, p:not(.admonition-title)").first
     expect(content).to_be_hidden()
-    solution.locator(".admonition-title, summary").first.click()
+    solution.locator("button.toggle-button").click()
     expect(content).to_be_visible()
 
 

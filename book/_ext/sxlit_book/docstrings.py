@@ -2,7 +2,7 @@
 
 The fold is HTML's own `<details>`, which needs no script. It stands inside the one
 `<pre>` of the cell and adds no character to its text: the copy button copies the whole
-cell, and a browser without styles shows the whole cell.
+cell. On paper the first line stands alone; the API reference has the whole text.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def long_docstrings(code: str) -> list[tuple[int, int]]:
     return sorted(spans)
 
 
-def fold(html: str, spans: Sequence[tuple[int, int]], *, unfold: bool = False) -> str:
+def fold(html: str, spans: Sequence[tuple[int, int]]) -> str:
     """Wrap the given lines of a highlighted block in `<details>`.
 
     Pygments closes every span at the end of its line, so that lines can be wrapped.
@@ -44,7 +44,7 @@ def fold(html: str, spans: Sequence[tuple[int, int]], *, unfold: bool = False) -
     start = html.index("<pre>") + len("<pre>")
     end = html.rindex("</pre>")
     lines = html[start:end].splitlines(keepends=True)
-    opening = f'<details class="sxlit-docstring"{" open" if unfold else ""}><summary>'
+    opening = '<details class="sxlit-docstring"><summary>'
     # The styles put an ellipsis behind the summary, so its line must end after it.
     newline = '<span class="sxlit-newline">\n</span>'
     for first, last in spans:
@@ -59,10 +59,8 @@ def _visit(self: HTML5Translator, node: folded_code) -> None:
     try:
         self.visit_literal_block(node)
     except nodes.SkipNode:
-        # On paper nothing can be clicked: the single page, which is printed, unfolds.
-        unfold = self.builder.name == "singlehtml"
         block = "".join(self.body[written:])
-        self.body[written:] = [fold(block, node["docstrings"], unfold=unfold)]
+        self.body[written:] = [fold(block, node["docstrings"])]
         raise
 
 

@@ -36,9 +36,11 @@ def _renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return changed
 
 
-def _say_chapter(
+def say_chapter(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
+    """Write `Chapter 3` above a title where Sphinx wrote `3.` before it."""
+
     def words(found: re.Match[str]) -> str:
         kind = "Chapter" if found[1].isdigit() else "Appendix"
         return f'<h1><span class="sxlit-chapter">{kind} {found[1]} </span>'
@@ -51,4 +53,4 @@ def register(app: Sphinx) -> None:
     """Take part in the build."""
     # After Sphinx's own collector, which listens to the same event.
     app.connect("env-get-updated", _renumber, priority=900)
-    app.connect("html-page-context", _say_chapter)
+    app.connect("html-page-context", say_chapter)

@@ -1,0 +1,267 @@
+"""The command `sxlit-conformance`: a thin door; every bad call is one clear line."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NoReturn
+
+from sxlit_conformance import corpus, ledger, locate, record, report, runner, show
+from sxlit_conformance.expression import ExpressionError, parse
+from sxlit_conformance.judge import Oracle, Rules, SuiteError
+from sxlit_conformance.locate import AdapterError
+from sxlit_conformance.model import Case, Claim
+from sxlit_conformance.operations import OPERATIONS
+from sxlit_conformance.process import Limits
+from sxlit_conformance.repro import ReproError, declared, snippet
+from sxlit_conformance.session import Options, conduct, status
+from sxlit_conformance.wire import FLOATS
+
+NAME = "sxlit-conformance"
+
+_ONE_LINE = (
+    AdapterError,
+    SuiteError,
+    ExpressionError,
+    ReproError,
+    corpus.CorpusError,
+    ledger.LedgerError,
+    record.RecordError,
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{NAME}: error: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 conforms, 1 does not, 2 the call or an adapter is broken."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.do(arguments)
+        sys.stdout.flush()
+        return code
+    except _ONE_LINE as error:
+        print(f"{NAME}: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Whoever read this has seen enough; say nothing more on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=NAME, description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="judge adapters", allow_abbrev=False)
+    run.add_argument(
+        "adapters",
+        nargs="+",
+        metavar="ADAPTER",
+        help="a built-in name, a dotted module, or a path to a Python file",
+    )
+    run.add_argument("--device", default="cpu", help="cpu (default), cuda, ...")
+    run.add_argument("--dtype", choices=FLOATS, help="only claims in this dtype")
+    run.add_argument("-k", metavar="EXPR", help="only claims whose key matches EXPR")
+    run.add_argument("--grade", choices=corpus.GRADES, default="standard")
+    run.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="ADAPTER=INTERPRETER",
+        help="the interpreter whose environment holds an adapter's framework",
+    )
+    run.add_argument("--record", metavar="OUT.jsonl", help="write the certificate")
+    run.add_argument(
+        "--timeout", type=_seconds, default=60.0, help="seconds for one case (60)"
+    )
+    run.set_defaults(do=_run)
+
+    listing = commands.add_parser("list", help="what there is")
+    listing.add_argument(
+        "what",
+        nargs="?",
+        default="cases",
+        choices=("cases", "adapters", "operations"),
+    )
+    listing.set_defaults(do=_list)
+
+    case = commands.add_parser("show", help="one case, its truth and its bounds")
+    case.add_argument("case")
+    case.set_defaults(do=_show)
+
+    repro = commands.add_parser("repro", help="a program that shows a disagreement")
+    repro.add_argument("case")
+    repro.add_argument("adapter")
+    repro.add_argument("--device", default="cpu")
+    repro.add_argument("--mode", default="eager")
+    repro.add_argument("--dtype", choices=FLOATS)
+    repro.add_argument("--grade", choices=corpus.GRADES)
+    repro.set_defaults(do=_repro)
+
+    page = commands.add_parser("report", help="records as a page or as data")
+    page.add_argument("records", nargs="+", metavar="RECORD")
+    page.add_argument("--format", choices=("md", "json"), default="md")
+    page.set_defaults(do=_report)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.record:
+        record.check_writable(arguments.record)
+    interpreters = _interpreters(arguments.python, arguments.adapters)
+    adapters = [
+        locate.resolve(name, interpreters.get(name, sys.executable))
+        for name in dict.fromkeys(arguments.adapters)
+    ]
+    options = Options(
+        devices=(arguments.device,),
+        dtypes=(arguments.dtype,) if arguments.dtype else (),
+        expression=arguments.k or "",
+        grade=arguments.grade,
+        limits=replace(Limits(), case=arguments.timeout),
+    )
+    select = parse(arguments.k) if arguments.k is not None else lambda key: True
+    cases, entries = corpus.load(), ledger.load()
+    oracle, rules = truth()
+    code, records = 0, []
+    for adapter in adapters:
+        try:
+            made, run = conduct(
+                adapter, cases, entries, oracle, rules, options, select, _progress()
+            )
+        except AdapterError as error:
+            print(f"{NAME}: error: {error}", file=sys.stderr)
+            code = 2
+            continue
+        records.append(made)
+        print(show.summary(made, run.stderr))
+        if run.broken:
+            print(f"{NAME}: error: {run.broken}", file=sys.stderr)
+        code = max(code, status(made))
+    if arguments.record and records:
+        record.write(arguments.record, records)
+    return code
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    if arguments.what == "adapters":
+        print("\n".join(locate.built_in()))
+    elif arguments.what == "operations":
+        for operation in OPERATIONS.values():
+            options = [f"{key}={value}" for key, value in operation.options.items()]
+            core = "  (core)" if operation.core else ""
+            print(
+                f"{operation.name}({', '.join([*operation.arguments, *options])}){core}"
+            )
+    else:
+        cases = corpus.load()
+        width = max((len(case.id) for case in cases), default=0)
+        for case in cases:
+            dtypes, grades = ",".join(case.dtypes), ",".join(case.grades)
+            print(f"{case.id:<{width}}  {dtypes}  {grades}  {case.level}")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    case = _case(arguments.case)
+    print(show.case_text(case, *truth()))
+    return 0
+
+
+def _repro(arguments: argparse.Namespace) -> int:
+    case = _case(arguments.case)
+    source = locate.source(locate.resolve(arguments.adapter, sys.executable))
+    dtype = arguments.dtype or case.dtypes[0]
+    grade = arguments.grade or case.grades[0]
+    if dtype not in case.dtypes or grade not in (*case.grades, "standard"):
+        raise AdapterError(
+            f"case {case.id} has the dtypes {', '.join(case.dtypes)} and the grades "
+            f"{', '.join(case.grades)}"
+        )
+    inputs = corpus.materialise(case, dtype)
+    known = None
+    if "reference" in case.accept:
+        oracle, rules = truth()
+        options = corpus.options(case)
+        flushes = declared(source, "FLUSHES_SUBNORMALS")
+        allowed = rules.tolerance(
+            case.operation,
+            inputs,
+            options,
+            "hra" if grade == "hra" else "standard",
+            rules.required_numerics(dtype, bool(flushes)),
+        )
+        known = (oracle(case.operation, inputs, options), allowed)
+    claim = Claim(case, dtype, arguments.device, arguments.mode, grade)
+    print(snippet(claim, inputs, arguments.adapter, source, known), end="")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    records = [entry for path in arguments.records for entry in record.read(path)]
+    make = report.markdown if arguments.format == "md" else report.data
+    print(make(records).rstrip("\n"))
+    return 0
+
+
+def truth() -> tuple[Oracle, Rules]:
+    """The oracle and the rules, imported only by what judges."""
+    try:
+        from sxlit_conformance import oracle, rules
+    except ModuleNotFoundError as error:
+        raise AdapterError(
+            f"the suite needs {error.name}: pip install 'sxlit[conformance]'"
+        ) from error
+    return oracle.reference, rules
+
+
+def _case(name: str) -> Case:
+    cases = {case.id: case for case in corpus.load()}
+    if name not in cases:
+        close = difflib.get_close_matches(name, cases, 1)
+        hint = f"; did you mean {close[0]}" if close else ""
+        raise AdapterError(f"unknown case {name!r}{hint}: see {NAME} list cases")
+    return cases[name]
+
+
+def _interpreters(given: Sequence[str], adapters: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for entry in given:
+        name, equals, interpreter = entry.partition("=")
+        if not equals or name not in adapters:
+            raise AdapterError(
+                f"--python {entry}: expected ADAPTER=INTERPRETER for an adapter of "
+                "this run"
+            )
+        path = shutil.which(interpreter)
+        if path is None:
+            raise AdapterError(f"--python {entry}: {interpreter} is no program")
+        found[name] = path
+    return found
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text}")
+    return seconds
+
+
+def _progress() -> runner.Progress:
+    """Progress for a person; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        return lambda done, planned, case: None
+
+    def tell(done: int, planned: int, case: str) -> None:
+        end = "\r\x1b[K" if done == planned else ""
+        print(f"\r\x1b[K{done}/{planned} {case[:60]}{end}", end="", file=sys.stderr)
+
+    return tell

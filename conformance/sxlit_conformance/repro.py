@@ -1,0 +1,240 @@
+"""A snippet that stands alone and shows what an adapter answers, and what is true."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import inspect
+import textwrap
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sxlit_conformance import corpus, wire
+from sxlit_conformance.model import Array, Claim, Reference, Tolerance
+
+_LITERAL = 64  # numbers that are spelled out, before runs or compression
+
+
+class ReproError(Exception):
+    """An adapter that a snippet cannot hold; the message is one line."""
+
+
+def snippet(
+    claim: Claim,
+    arguments: Mapping[str, Array],
+    adapter: str,
+    source: str,
+    truth: tuple[Reference, Tolerance] | None,
+) -> str:
+    """A Python program without the suite; `source` is the adapter's file.
+
+    `truth` is missing where a contract accepts no number at all.
+    """
+    case = claim.case
+    head = [f"{case.id}, {claim.dtype}, {claim.device}, {claim.mode}: {adapter}"]
+    head += [*textwrap.wrap(case.why, 84), *textwrap.wrap(f"Source: {case.source}", 84)]
+    comment = "\n".join(f"# {line}" for line in head)
+    code, defined = inline(source, case.operation)
+    given = _given(arguments, case.layout)
+    given += "\n\n" + _truth(*truth) if truth else ""
+    long = "packed(" in given
+    imports = "import base64\nimport zlib\n\n" * long + "import numpy as np"
+    parts = [comment + "\nfrom __future__ import annotations", imports]
+    if "bfloat16" in (claim.dtype, *(array.dtype.name for array in arguments.values())):
+        parts.append("import ml_dtypes  # np.dtype knows bfloat16 from now on")
+    parts += ["# The adapter, as far as this case needs it.\n" + code, _EXACT]
+    parts += [_PACKED] * long
+    if case.layout != "contiguous":
+        parts.append(inspect.getsource(wire.arrange))
+    parts.append(given)
+    if "setup" in defined:
+        parts.append(f"setup({claim.device!r}, {claim.mode!r})")
+    options = corpus.options(case)
+    extra = "".join(f", {key}={value!r}" for key, value in options.items())
+    parts.append(_CALL.format(operation=case.operation, options=extra))
+    accepted = ", ".join(case.accept)
+    parts.append(_COMPARE if truth else _CONTRACT.format(accepted=accepted))
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def inline(source: str, operation: str) -> tuple[str, frozenset[str]]:
+    """The parts of a module that an operation and setup need, as they are written."""
+    tree = ast.parse(source)
+    lines = source.splitlines()
+    body = [node for node in tree.body if not _is_idle(node)]
+    if not any(operation in _binds(node) for node in body):
+        raise ReproError(f"the adapter does not offer {operation}")
+    needed, kept = {operation, "setup"}, set[int]()
+    while True:
+        more = [
+            index
+            for index, node in enumerate(body)
+            if index not in kept and (not _binds(node) or needed & _binds(node))
+        ]
+        if not more:
+            break
+        kept.update(more)
+        for index in more:
+            needed |= {
+                name.id for name in ast.walk(body[index]) if isinstance(name, ast.Name)
+            }
+    chosen = [body[index] for index in sorted(kept)]
+    for node in chosen:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise ReproError("the adapter imports relatively: it cannot stand alone")
+    code, before = "", chosen[0]
+    for node in chosen:
+        first = min([node.lineno, *(d.lineno for d in _decorators(node))])
+        apart = isinstance(node, _BLOCK) or isinstance(before, _BLOCK)
+        code += "\n\n" * (apart and bool(code))
+        code += "\n".join(lines[first - 1 : node.end_lineno]) + "\n"
+        before = node
+    return code, frozenset(name for node in chosen for name in _binds(node))
+
+
+def spell(array: Array) -> str:
+    """An expression for exactly this array, short where the array is simple."""
+    shape, name = array.shape, array.dtype.name
+    flat = array.ravel()
+    if flat.size <= _LITERAL:
+        return f"exact({_words(flat)}, {name!r}, {shape})"
+    bits = flat.view(f"u{flat.dtype.itemsize}")
+    starts = np.flatnonzero(np.r_[True, bits[1:] != bits[:-1]])
+    if starts.size <= _LITERAL:
+        counts = np.diff(np.r_[starts, flat.size]).tolist()
+        words = f"exact({_words(flat[starts])}, {name!r}, -1)"
+        return f"np.repeat({words}, {counts}).reshape({shape})"
+    packed = base64.b85encode(zlib.compress(flat.tobytes(), 9)).decode()
+    pieces = [packed[start : start + 72] for start in range(0, len(packed), 72)]
+    return f"packed({_quoted(pieces)}, {name!r}, {shape})"
+
+
+def word(value: float | int) -> str:
+    """A number exactly: a short integer as it is, else hexadecimal."""
+    if isinstance(value, int):
+        return str(value)
+    plain = f"{value:.0f}"
+    if abs(value) < 1e6 and float(plain) == value:
+        return plain
+    digits, power, exponent = value.hex().partition("p")
+    return (digits.rstrip("0").rstrip(".") if power else digits) + power + exponent
+
+
+def declared(source: str, name: str) -> Any:
+    """The literal that a module gives to a name, without importing it; or None."""
+    for node in ast.parse(source).body:
+        if name in _binds(node) and isinstance(node, ast.Assign | ast.AnnAssign):
+            return ast.literal_eval(node.value) if node.value else None
+    return None
+
+
+def _words(flat: Array) -> str:
+    read = int if flat.dtype.kind in "iub" else float
+    text = " ".join(word(read(value)) for value in flat)
+    pieces = textwrap.wrap(text, 72, break_on_hyphens=False)
+    return _quoted([*(f"{piece} " for piece in pieces[:-1]), *pieces[-1:]])
+
+
+def _quoted(pieces: list[str]) -> str:
+    if len(pieces) < 2:
+        return repr("".join(pieces))
+    return "\n" + "\n".join(f"    {piece!r}" for piece in pieces)
+
+
+def _given(arguments: Mapping[str, Array], layout: str) -> str:
+    lines = ["arguments = ["]
+    for name, array in arguments.items():
+        value = spell(array)
+        if layout != "contiguous":
+            value = f"arrange({value}, {layout!r})"
+        lines.append(f"    {value},  # {name}")
+    return "\n".join([*lines, "]"])
+
+
+def _truth(reference: Reference, tolerance: Tolerance) -> str:
+    lines = [
+        "# Certified to about 32 digits, as the sum of two doubles.",
+        f"certified = {spell(reference.hi)}",
+        f"rest = {spell(reference.lo)}",
+        f"# Proved in chapter {tolerance.chapter} ({tolerance.theorem}).",
+        f"allowed = {spell(tolerance.allowed)}",
+    ]
+    return "\n".join(lines)
+
+
+_BLOCK = (ast.FunctionDef, ast.ClassDef)
+
+
+def _is_idle(node: ast.stmt) -> bool:
+    if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        return True
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _binds(node: ast.stmt) -> frozenset[str]:
+    """The names that a top-level statement defines; none where it only acts."""
+    if isinstance(node, _BLOCK):
+        return frozenset({node.name})
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names = (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        return frozenset(names)
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        found = (part for target in targets for part in ast.walk(target))
+        named = (part for part in found if isinstance(part, ast.Name))
+        return frozenset(name.id for name in named if isinstance(name.ctx, ast.Store))
+    return frozenset()
+
+
+def _decorators(node: ast.stmt) -> list[Any]:
+    return list(node.decorator_list) if isinstance(node, _BLOCK) else []
+
+
+_EXACT = '''
+def exact(words, dtype, shape):
+    """Numbers as they are: integers, hexadecimal floats, nan and inf."""
+    whole = np.dtype(dtype).kind in "iub"
+    read = int if whole else lambda w: float.fromhex(w) if "x" in w else float(w)
+    return np.array([read(word) for word in words.split()]).astype(dtype).reshape(shape)
+'''
+
+_PACKED = '''
+def packed(text, dtype, shape):
+    """The bits of a long array."""
+    bits = zlib.decompress(base64.b85decode(text))
+    return np.frombuffer(bits, dtype).reshape(shape).copy()
+'''
+
+_CALL = """
+try:
+    observed = np.asarray({operation}(*arguments{options}))
+    print("answers ", observed.dtype, observed.shape, observed.ravel()[:8])
+except Exception as error:
+    observed = None
+    print("raises  ", type(error).__name__, error)
+"""
+
+_CONTRACT = """
+print("accepted", {accepted!r})
+"""
+
+_COMPARE = """
+print("correct ", certified.shape, certified.ravel()[:8])
+if observed is not None and observed.shape == certified.shape and observed.size:
+    answer = observed.astype(np.float64)
+    finite = np.isfinite(answer) & np.isfinite(certified)
+    same = (answer == certified) | (np.isnan(answer) & np.isnan(certified))
+    with np.errstate(all="ignore"):
+        error = np.abs((answer - certified) - rest)
+        ratio = np.where(error == 0, 0.0, error / allowed)
+    ratio = np.where(finite, ratio, np.where(same, 0.0, np.inf))
+    worst = np.unravel_index(np.argmax(ratio), ratio.shape)
+    print("worst   ", "at", tuple(int(i) for i in worst))
+    print("answer  ", float(answer[worst]), float(answer[worst]).hex())
+    print("correct ", float(certified[worst]), float(certified[worst]).hex())
+    print("error   ", float(error[worst]), "allowed", float(allowed[worst]))
+    print("disagrees" if ratio[worst] > 1 else "agrees", float(ratio[worst]))
+"""

@@ -1,0 +1,5 @@
+"""Never comes up."""
+
+import time
+
+time.sleep(3600)

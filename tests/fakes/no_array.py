@@ -1,0 +1,5 @@
+"""Returns nothing at all."""
+
+
+def softmax(x, axis):
+    return None

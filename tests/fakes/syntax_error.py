@@ -1,0 +1,4 @@
+"""Is no Python."""
+
+def softmax(x, axis)
+    return x

@@ -1,0 +1,343 @@
+"""The book's Sphinx extension: its pure parts, and a tiny book built with it."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+EXTENSION = ROOT / "book" / "_ext"
+sys.path.insert(0, str(EXTENSION))
+
+from sxlit_book import docstrings, markup, notebook, numbers, public  # noqa: E402
+
+SOFTMAX = '''#| export
+def softmax(x: float) -> float:
+    """Turn scores into probabilities, $p_i$.
+
+    Error: at most `sxlit.bounds.softmax`, for `x`.
+    """
+    return x
+
+
+def _inner() -> None:
+    """One line stays."""
+'''
+BOUND = '''#| export bounds
+def softmax(x: float) -> float:
+    """Bound the error."""
+    return x
+'''
+
+
+def text(cell: str, source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": cell, "metadata": {}, "source": source}
+
+
+def code(cell: str, source: str) -> dict[str, Any]:
+    shared: dict[str, Any] = {"metadata": {}, "outputs": [], "execution_count": 1}
+    return {"cell_type": "code", "id": cell, "source": source, **shared}
+
+
+def chapter(*cells: dict[str, Any]) -> dict[str, Any]:
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    version = {"nbformat": 4, "nbformat_minor": 5}
+    return {"cells": list(cells), "metadata": metadata, **version}
+
+
+CHAPTER = chapter(
+    text("title", "# Floating point\n\n```\n# no heading\n```"),
+    code("module", "#| default_exp rows"),
+    code("imports", "#| exporti\nimport math"),
+    text("section", "## The shift\n\n$$ x = y $$ (eq-shift)\n\nSee {eq}`eq-shift`."),
+    code("softmax", SOFTMAX),
+    code("bound-softmax", BOUND),
+    code("plain", "# | is no directive here\nx = 1"),
+)
+PACKAGE = {
+    "__init__.py": (
+        "from . import bounds\nfrom .rows import softmax\n"
+        "__all__ = ['bounds', 'softmax']"
+    ),
+    "rows.py": SOFTMAX + "\n__all__ = ['softmax']",
+    "bounds.py": BOUND + "\n__all__ = ['softmax']",
+}
+CONFIGURATION = """
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon",
+              "sphinx.ext.mathjax", "sphinx_exercise", "sphinx_proof", "sxlit_book"]
+nb_execution_mode = "off"
+numfig = math_numfig = nitpicky = True
+mathjax_path = "none.js"
+myst_enable_extensions = ["dollarmath"]
+sxlit_modules = ["sxlit", "sxlit.bounds"]
+"""
+INDEX = """# Book
+
+```{toctree}
+:numbered: 2
+01_scores
+03_floating_point
+```
+
+```{eval-rst}
+.. autofunction:: sxlit.softmax
+.. autofunction:: sxlit.bounds.softmax
+```
+"""
+
+
+def write(folder: Path, **changes: str) -> None:
+    """Lay out a book of two chapters and its package; `changes` replace files."""
+    files = {f"sxlit/{name}": source for name, source in PACKAGE.items()} | {
+        "conf.py": CONFIGURATION,
+        "index.md": INDEX,
+        "01_scores.ipynb": json.dumps(chapter(text("title", "# Scores"))),
+        "03_floating_point.ipynb": json.dumps(CHAPTER),
+    }
+    for name, content in {**files, **changes}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+def sphinx(folder: Path, builder: str = "html") -> subprocess.CompletedProcess[str]:
+    """Build the book in a process of its own, where a warning is an error."""
+    paths = os.pathsep.join([str(folder), str(EXTENSION)])
+    return subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "-q", "-b", builder, ".", "_build"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("book")
+    write(folder)
+    done = sphinx(folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "_build"
+
+
+@pytest.fixture(scope="module")
+def page(built: Path) -> str:
+    return (built / "03_floating_point.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def reference(built: Path) -> str:
+    return (built / "index.html").read_text(encoding="utf-8")
+
+
+def plain(html: str) -> str:
+    return unescape(re.sub(r"<[^>]*>", "", html))
+
+
+# The notebook
+
+
+def test_directives_are_split_from_code() -> None:
+    assert notebook.split("#| export bounds\n\nx = 1\n#| y\n") == (
+        {"export": "bounds"},
+        "x = 1\n#| y",
+    )
+
+
+def test_a_cell_of_directives_alone_is_not_shown() -> None:
+    shown = notebook.strip(CHAPTER)["cells"][1]
+    assert shown["source"] == ""
+    assert shown["metadata"]["tags"] == ["remove-cell"]
+
+
+def test_the_notebook_itself_keeps_its_directives() -> None:
+    notebook.strip(CHAPTER)
+    assert CHAPTER["cells"][1]["source"] == "#| default_exp rows"
+    assert CHAPTER["cells"][1]["metadata"] == {}
+
+
+def test_exports() -> None:
+    found = list(notebook.exports(CHAPTER, "03_floating_point"))
+    assert [(e.cell, e.module, e.internal, e.names, e.section) for e in found] == [
+        ("imports", "rows", True, (), "Floating point"),
+        ("softmax", "rows", False, ("softmax",), "The shift"),
+        ("bound-softmax", "bounds", False, ("softmax",), "The shift"),
+    ]
+    assert found[1].label == "cell-3-softmax"
+
+
+@pytest.mark.parametrize(
+    ("docname", "number", "words"),
+    [
+        ("03_floating_point", "3", "chapter 3"),
+        ("12_accurate", "12", "chapter 12"),
+        ("A_arrays", "A", "appendix A"),
+        ("intro", "", "intro"),
+    ],
+)
+def test_chapter_numbers(docname: str, number: str, words: str) -> None:
+    assert notebook.chapter(docname) == number
+    assert notebook.chapter_words(docname) == words
+
+
+# Docstrings
+
+
+def test_only_long_docstrings_fold() -> None:
+    _, body = notebook.split(SOFTMAX)
+    assert docstrings.long_docstrings(body) == [(2, 5)]
+
+
+def test_folding_keeps_every_character() -> None:
+    block = '<pre><span></span>def f():\n    """A.\n\n    B."""\n    return 1\n</pre>'
+    folded = docstrings.fold(block, [(2, 4)])
+    assert plain(folded) == plain(block)
+    assert folded.count("<details") == folded.count("</details>") == 1
+
+
+def test_docstrings_become_restructured_text() -> None:
+    names = {"sxlit.softmax"}
+    source = "Of `x` and $a\n  b$: `sxlit.softmax`, `thm-e`, ``y``, :math:`c`."
+    assert markup.to_rst(source, names) == (
+        "Of ``x`` and :math:`a b`: :py:obj:`sxlit.softmax`, :prf:ref:`thm-e`, ``y``, "
+        ":math:`c`."
+    )
+
+
+def test_doctests_are_left_alone() -> None:
+    source = "`x`\n\n    >>> f('$a$ `b`')\n    '`c`'\n\nError: `y`\n"
+    assert markup.to_rst(source, ()) == (
+        "``x``\n\n    >>> f('$a$ `b`')\n    '`c`'\n\n**Error:** ``y``\n"
+    )
+
+
+# The tiny book
+
+
+def test_no_directive_shows(page: str) -> None:
+    assert "#|" not in plain(page)
+    assert "default_exp" not in page
+    assert "# | is no directive here" not in plain(page)
+
+
+def test_captions(page: str) -> None:
+    captions = re.findall(r'<p class="sxlit-export">(.*?)</p>', page)
+    assert [plain(caption) for caption in captions] == [
+        "internal to sxlit.rows",
+        "exported to sxlit.softmax",
+        "exported to sxlit.bounds.softmax",
+    ]
+    assert 'href="index.html#sxlit.softmax"' in captions[1]
+    assert 'href="index.html#sxlit.bounds.softmax"' in captions[2]
+
+
+def test_the_entry_leads_back(reference: str) -> None:
+    back = re.findall(r'<p class="sxlit-derived">(.*?)</p>', reference)
+    assert [plain(line) for line in back] == ["Derived in chapter 3, The shift."] * 2
+    assert 'href="03_floating_point.html#cell-3-softmax"' in back[0]
+    assert 'href="03_floating_point.html#cell-3-bound-softmax"' in back[1]
+
+
+def test_the_anchor_is_the_cell(page: str) -> None:
+    assert re.search(r'<div class="cell[^>]*id="cell-3-softmax"', page)
+
+
+def test_the_docstring_folds(page: str) -> None:
+    assert page.count('<details class="sxlit-docstring">') == 1
+    folded = page[page.index("<details") : page.index("</details>")]
+    assert "Error: at most" in plain(folded)
+    assert "return" not in plain(folded)
+
+
+def test_the_docstring_is_translated(reference: str) -> None:
+    assert "<strong>Error:</strong>" in reference
+    assert r"\(p_i\)" in reference
+
+
+def test_the_chapter_keeps_its_number(page: str) -> None:
+    assert '<span class="sxlit-chapter">Chapter 3 </span>Floating point' in page
+    assert '<span class="section-number">3.1. </span>The shift' in page
+    assert 'class="eqno">(3.1)' in page
+
+
+def test_the_single_page_builds(tmp_path: Path) -> None:
+    write(tmp_path)
+    done = sphinx(tmp_path, "singlehtml")
+    assert done.returncode == 0, done.stderr
+    assert "sxlit-docstring" in (tmp_path / "_build" / "index.html").read_text("utf-8")
+
+
+# What fails a build
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (
+            {"index.md": INDEX.replace(".. autofunction:: sxlit.softmax\n", "")},
+            "sxlit.softmax is public but has no entry",
+        ),
+        (
+            {
+                "sxlit/bounds.py": "def softmax(x): ...\n__all__ = ['softmax']",
+                "index.md": INDEX.replace(
+                    "autofunction:: sxlit.bounds", "py:function:: sxlit.bounds"
+                ),
+            },
+            "sxlit.bounds.softmax is public but has no docstring",
+        ),
+        (
+            {"sxlit/bounds.py": BOUND},
+            "sxlit.bounds has no __all__",
+        ),
+    ],
+    ids=["no entry", "no docstring", "no __all__"],
+)
+def test_an_incomplete_reference_fails(
+    tmp_path: Path, changes: dict[str, str], complaint: str
+) -> None:
+    write(tmp_path, **changes)
+    done = sphinx(tmp_path)
+    assert done.returncode != 0
+    assert complaint in done.stderr
+
+
+# The real book
+
+
+def test_names_are_listed_once_on_the_first_shelf() -> None:
+    found = public.names(["sxlit", "sxlit.bounds", "sxlit.textbook"])
+    assert {"sxlit.softmax", "sxlit.bounds.softmax", "sxlit.textbook.softmax"} <= set(
+        found
+    )
+    assert not public.undocumented(found)
+    assert public.path(found, "rows", "softmax") == "sxlit.softmax"
+    assert public.path(found, "textbook", "softmax") == "sxlit.textbook.softmax"
+    assert public.path(found, "rows", "row_state") is None
+
+
+def test_the_landing_page_says_the_truth() -> None:
+    page = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    test = doctest.DocTestParser().get_doctest(example, {}, "intro", "intro.md", 0)
+    results = doctest.DocTestRunner(verbose=False).run(test)
+    assert results.attempted >= 4
+    assert results.failed == 0
+
+
+def test_appendix_is_said_in_the_title() -> None:
+    context = {"body": '<h1><span class="section-number">A. </span>Arrays</h1>'}
+    numbers.say_chapter(None, "", "", context, None)  # type: ignore[arg-type]
+    assert context["body"].startswith('<h1><span class="sxlit-chapter">Appendix A ')

@@ -1,0 +1,331 @@
+"""The oracle against formulas that share no step with it, and its edges and its cache."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+import flint
+import numpy as np
+import pytest
+from flint import arb
+from sxlit_conformance import oracle
+from sxlit_conformance.model import Array, Reference
+
+INF, NAN = math.inf, math.nan
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SXLIT_ORACLE_CACHE", str(tmp_path / "cache"))
+
+
+def ask(operation: str, *arrays: Any, **options: Any) -> Reference:
+    names = ("logits", "targets") if operation in oracle.LOSSES else ("x", "g")
+    given = {name: np.asarray(a) for name, a in zip(names, arrays, strict=False)}
+    return oracle.compute(operation, given, options)
+
+
+# ------------------------------------------------- other formulas, other precision
+
+ROWS = {
+    "moderate": [0.5, -1.25, 3.0, 0.0, 2.75],
+    "gap": [20.0, 0.0, 0.0],
+    "steep": [0.0, -745.0, -30.0, 1.0],
+    "tied": [1e30, 1e30, 1e30],
+    "cancelling": [-1.0986122886681098] * 3,
+    "one": [7.0],
+}
+COTANGENTS = [1.0, -2.0, 0.5, 4.0, 0.25]
+
+
+def shares(row: list[float]) -> list[arb]:
+    """1 / sum_j exp(x_j - x_i): no maximum, no common denominator."""
+    x = [arb(v) for v in row]
+    return [1 / sum(((b - a).exp() for b in x), arb(0)) for a in x]
+
+
+def log_sum(row: list[float]) -> arb:
+    """Two at a time: a + log(1 + exp(b - a))."""
+    x = [arb(v) for v in row]
+    total = x[0]
+    for v in x[1:]:
+        total = total + (1 + (v - total).exp()).log()
+    return total
+
+
+def by_jacobian(row: list[float], g: list[float]) -> list[arb]:
+    """sum_j p_i (delta_ij - p_j) g_j, the matrix written out."""
+    p = shares(row)
+    return [
+        sum((p[i] * ((i == j) - p[j]) * g[j] for j in range(len(p))), arb(0))
+        for i in range(len(p))
+    ]
+
+
+def agree(found: Reference, other: list[arb]) -> None:
+    for hi, lo, value in zip(found.hi.flat, found.lo.flat, other, strict=True):
+        difference = arb(float(hi)) + arb(float(lo)) - value
+        size = arb(float(np.abs(hi))) * arb(2) ** -104 + arb(2) ** -1074
+        assert bool(difference.abs_upper() <= size.abs_upper()), (hi, lo, value)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_two_formulas_that_share_no_step_agree(name: str) -> None:
+    row = ROWS[name]
+    x, n = [row], len(row)
+    g = COTANGENTS[:n]
+    with flint.ctx.workprec(2500):
+        p, lse = shares(row), log_sum(row)
+        agree(ask("softmax", x), p)
+        agree(ask("logsumexp", x), [lse])
+        agree(ask("log_softmax", x), [arb(v) - lse for v in row])
+        agree(ask("softmax_vjp", x, [g]), by_jacobian(row, g))
+        agree(
+            ask("log_softmax_vjp", x, [g]),
+            [w - q * sum(g) for w, q in zip(g, p, strict=True)],
+        )
+        agree(ask("logsumexp_vjp", x, [3.0]), [3 * q for q in p])
+        for label in range(n):
+            y = np.arange(n) == label
+            agree(ask("cross_entropy", x, [label]), [lse - arb(row[label])])
+            agree(
+                ask("cross_entropy_grad", x, [label]),
+                [q - int(at) for q, at in zip(p, y, strict=True)],
+            )
+        dot = sum((arb(w) * arb(v) for w, v in zip(g, row, strict=True)), arb(0))
+        agree(ask("cross_entropy", x, [g]), [lse * sum(g) - dot])
+        agree(
+            ask("cross_entropy_grad", x, [g]),
+            [q * sum(g) - w for w, q in zip(g, p, strict=True)],
+        )
+
+
+def test_decimal_arithmetic_agrees() -> None:
+    loss = ask("cross_entropy", [[20.0, 0.0, 0.0]], [0])
+    with localcontext() as context:
+        context.prec = 60
+        true = (1 + 2 * Decimal(-20).exp()).ln()
+        assert abs(Decimal(float(loss.hi)) + Decimal(float(loss.lo)) - true) < Decimal(
+            "1e-40"
+        )
+    assert float(loss.hi) == 4.1223072363804073e-09
+
+
+@pytest.mark.parametrize("n", [2, 10, 131072])
+def test_zeros_have_the_logarithm_of_their_number(n: int) -> None:
+    found = ask("logsumexp", np.zeros((1, n)))
+    with localcontext() as context:
+        context.prec = 50
+        rest = Decimal(n).ln() - Decimal(float(found.hi[0]))
+        assert abs(rest - Decimal(float(found.lo[0]))) < Decimal("1e-30")
+
+
+def test_hi_is_the_nearest_double_and_lo_what_is_left() -> None:
+    third = ask("softmax", [[0.0, 0.0, 0.0]])
+    assert third.hi[0, 0] == 1 / 3
+    assert third.lo[0, 0] == (1 / 3) * 2.0**-54  # the period 2 of 1/3 in binary
+    tiny = ask("softmax", [[0.0, -744.5], [0.0, -746.0]])
+    assert tiny.hi[:, 1].tolist() == [2.0**-1074, 0.0]
+
+
+# ---------------------------------------------------------------- axes, reductions
+
+
+def test_the_class_axis_may_be_anywhere() -> None:
+    x = np.arange(24.0).reshape(2, 3, 4) ** 2 / 7
+    last = ask("softmax", np.moveaxis(x, 1, -1))
+    middle = ask("softmax", x, axis=1)
+    np.testing.assert_array_equal(np.moveaxis(middle.hi, 1, -1), last.hi)
+    assert ask("logsumexp", x, axis=0).hi.shape == (3, 4)
+    assert ask("cross_entropy", x, np.zeros((2, 4), int), axis=1).hi.shape == ()
+    negative = ask("cross_entropy", x, np.zeros((2, 4), int), axis=-2, reduction="none")
+    assert negative.hi.shape == (2, 4)
+
+
+def test_reductions() -> None:
+    x, y = [[0.0, 0.0], [0.0, 0.0], [3.0, 3.0]], [0, 1, 1]
+    each = ask("cross_entropy", x, y, reduction="none").hi
+    assert each.tolist() == [math.log(2)] * 3
+    assert float(ask("cross_entropy", x, y, reduction="sum").hi) == 3 * math.log(2)
+    assert float(ask("cross_entropy", x, y).hi) == math.log(2)
+    mean = ask("cross_entropy_grad", x, y).hi
+    assert mean[0].tolist() == [-0.5 / 3, 0.5 / 3]
+    assert ask("cross_entropy_grad", x, y, reduction="none").hi[0, 0] == -0.5
+
+
+def test_exact_zeros_are_decided() -> None:
+    zeros = [
+        ask("log_softmax", [[3.0]]),
+        ask("cross_entropy", [[3.0]], [0]),
+        ask("cross_entropy_grad", [[3.0]], [0]),
+        ask("cross_entropy", [[1.0, 2.0]], [[0.0, 0.0]]),
+        ask("cross_entropy_grad", [[1.0, 1.0]], [[0.5, 0.5]]),
+        ask("softmax_vjp", [[1.0, 2.0, 4.0]], [[3.0, 3.0, 3.0]]),
+        ask("softmax_vjp", [[1.0, 2.0]], [[1e300, 1e300]]),
+        ask("log_softmax_vjp", [[2.0, 2.0]], [[1.0, 1.0]]),
+    ]
+    for zero in zeros:
+        assert not zero.hi.any()
+        assert not zero.lo.any()
+        assert not np.signbit(zero.hi).any()
+
+
+# ---------------------------------------------------------------- the edges
+
+
+SPECIAL: list[tuple[str, list[Any], list[Any]]] = [
+    ("softmax", [[NAN, 0.0, INF]], [NAN, NAN, NAN]),
+    ("softmax", [[-INF, -INF]], [NAN, NAN]),
+    ("softmax", [[0.0, INF, -INF]], [0.0, 1.0, 0.0]),
+    ("softmax", [[INF, INF, 0.0]], [NAN, NAN, 0.0]),
+    ("softmax", [[-INF, 5.0]], [0.0, 1.0]),
+    ("softmax", [[1.7e308, -1.7e308]], [1.0, 0.0]),
+    ("log_softmax", [[-INF, 5.0]], [-INF, 0.0]),
+    ("log_softmax", [[0.0, INF]], [-INF, 0.0]),
+    ("log_softmax", [[INF, INF, 0.0]], [NAN, NAN, -INF]),
+    ("log_softmax", [[-INF, -INF]], [NAN, NAN]),
+    ("log_softmax", [[1.7e308, -1.7e308]], [0.0, -INF]),
+    ("logsumexp", [[-INF, -INF]], [-INF]),
+    ("logsumexp", [[INF, INF]], [INF]),
+    ("logsumexp", [[INF, NAN]], [NAN]),
+    ("logsumexp", [[-INF, 5.0]], [5.0]),
+    ("softmax_vjp", [[-INF, -INF], [1.0, 2.0]], [NAN, NAN]),
+    ("softmax_vjp", [[0.0, INF], [1.0, 2.0]], [0.0, 0.0]),
+    ("softmax_vjp", [[-INF, 0.0, 0.0], [9.0, 1.0, -1.0]], [0.0, 0.5, -0.5]),
+    ("log_softmax_vjp", [[-INF, 0.0], [1.0, 2.0]], [1.0, -1.0]),
+    ("log_softmax_vjp", [[0.0, INF], [1.0, 2.0]], [1.0, -1.0]),
+    ("logsumexp_vjp", [[-INF, -INF], 1.0], [0.0, 0.0]),
+    ("logsumexp_vjp", [[0.0, INF], 3.0], [0.0, 3.0]),
+    ("logsumexp_vjp", [[0.0, 0.0], NAN], [NAN, NAN]),
+    ("cross_entropy", [[-INF, 0.0, 0.0], [0.0, 1.0, 0.0]], [math.log(2)]),
+    ("cross_entropy", [[-INF, 0.0, 0.0], [0.5, 0.5, 0.0]], [INF]),
+    ("cross_entropy", [[-INF, 0.0, 0.0], [-0.5, 0.5, 0.0]], [-INF]),
+    ("cross_entropy", [[-INF, -INF], 0], [NAN]),
+    ("cross_entropy", [[-INF, -INF], [0.0, 0.0]], [NAN]),
+    ("cross_entropy", [[0.0, INF], 1], [0.0]),
+    ("cross_entropy", [[0.0, INF], 0], [INF]),
+    ("cross_entropy", [[0.0, INF, INF], 1], [NAN]),
+    ("cross_entropy", [[0.0, INF, INF], 0], [INF]),
+    ("cross_entropy", [[0.0, 1.0], [NAN, 1.0]], [NAN]),
+    ("cross_entropy_grad", [[0.0, -INF], 1], [1.0, -1.0]),
+    ("cross_entropy_grad", [[0.0, INF], 0], [-1.0, 1.0]),
+    ("cross_entropy_grad", [[0.0, INF], 1], [0.0, 0.0]),
+    ("cross_entropy_grad", [[0.0, NAN], 0], [NAN, NAN]),
+]
+
+
+@pytest.mark.parametrize(("operation", "row", "expected"), SPECIAL)
+def test_special_values(operation: str, row: list[Any], expected: list[float]) -> None:
+    arrays = row if isinstance(row[0], list) else [row]
+    found = ask(operation, *(np.asarray(a)[None] for a in arrays))
+    np.testing.assert_array_equal(found.hi.ravel(), expected)
+    assert not found.lo[~np.isfinite(found.hi)].any()
+
+
+def test_a_nan_stays_in_its_row() -> None:
+    found = ask("softmax", [[NAN, 1.0], [0.0, 0.0]]).hi
+    np.testing.assert_array_equal(found, [[NAN, NAN], [0.5, 0.5]])
+
+
+def test_empty_axes() -> None:
+    assert ask("logsumexp", np.zeros((2, 0))).hi.tolist() == [-INF, -INF]
+    assert ask("softmax", np.zeros((0, 3))).hi.shape == (0, 3)
+    nobody = np.zeros((0, 3)), np.zeros(0, int)
+    assert np.isnan(ask("cross_entropy", *nobody).hi)
+    assert ask("cross_entropy", *nobody, reduction="sum").hi == 0
+    assert ask("cross_entropy", *nobody, reduction="none").hi.shape == (0,)
+    assert ask("cross_entropy_grad", *nobody).hi.shape == (0, 3)
+
+
+REFUSED: list[tuple[str, tuple[Any, ...], Mapping[str, Any], str]] = [
+    ("softmax", (np.zeros((2, 0)),), {}, "no classes"),
+    ("softplus", ([0.0],), {}, "softplus"),
+    ("softmax", ([0.0],), {"temperature": 2}, "temperature"),
+    ("cross_entropy", ([[0.0, 1.0]], [2]), {}, "expected 0 to 1"),
+    ("cross_entropy", ([[0.0, 1.0]], [-1]), {}, "expected 0 to 1"),
+    ("cross_entropy", ([[0.0, 1.0]], [0, 1]), {}, "labels: expected the shape"),
+    ("cross_entropy", ([[0.0, 1.0]], [0.5]), {}, "targets: expected the shape"),
+    ("softmax_vjp", ([[0.0, 1.0]], [1.0, 2.0]), {}, "g: expected the shape"),
+    ("softmax_vjp", ([[0.0, 1.0]], [[1.0, INF]]), {}, "infinite weights"),
+]
+
+
+@pytest.mark.parametrize(("operation", "arrays", "options", "message"), REFUSED)
+def test_what_has_no_value_is_refused(
+    operation: str, arrays: tuple[Any, ...], options: Mapping[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        ask(operation, *arrays, **options)
+
+
+def test_an_enclosure_that_stays_wide_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(oracle, "LAST_PRECISION", 160)
+    with pytest.raises(oracle.UndecidedError, match="160 bits were not enough"):
+        ask("cross_entropy_grad", [[100.0, 0.0]], [0])
+
+
+# ---------------------------------------------------------------- the cache
+
+QUESTION: dict[str, Array] = {"x": np.array([[1.0, 2.0]])}
+
+
+def files() -> list[Path]:
+    return sorted(oracle.cache_directory().glob("*"))
+
+
+def test_a_second_question_is_answered_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = oracle.reference("softmax", QUESTION, {})
+    monkeypatch.setattr(oracle, "compute", None)
+    second = oracle.reference("softmax", QUESTION, {})
+    np.testing.assert_array_equal(first.hi, second.hi)
+    np.testing.assert_array_equal(first.lo, second.lo)
+    assert len(files()) == 1  # and no half-written file beside it
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"no archive"])
+def test_a_damaged_file_is_computed_anew(damage: bytes) -> None:
+    first = oracle.reference("softmax", QUESTION, {})
+    (path,) = files()
+    whole = path.read_bytes()
+    for broken in (damage, whole[: len(whole) // 2]):
+        path.write_bytes(broken)
+        again = oracle.reference("softmax", QUESTION, {})
+        np.testing.assert_array_equal(first.hi, again.hi)
+        assert path.read_bytes() == whole
+
+
+def test_the_key_is_the_question() -> None:
+    def key(x: Any, **options: Any) -> str:
+        return oracle.digest("softmax", {"x": np.asarray(x)}, options)
+
+    base = key([[1.0, 2.0]], axis=-1)
+    swapped = np.array([[1.0, 2.0]], dtype=">f8")
+    assert key(np.asfortranarray([[1.0, 2.0]]), axis=-1) == base
+    assert key(swapped, axis=-1) == base
+    others = [
+        key([[1.0, 2.5]], axis=-1),
+        key([[1.0], [2.0]], axis=-1),
+        key([[1.0, 2.0]], axis=0),
+        key(np.array([[1, 2]], np.float32), axis=-1),
+        oracle.digest("log_softmax", {"x": np.array([[1.0, 2.0]])}, {"axis": -1}),
+    ]
+    assert len({base, *others}) == 6
+
+
+def test_a_cache_that_cannot_be_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    monkeypatch.setenv("SXLIT_ORACLE_CACHE", str(blocked))
+    with pytest.warns(RuntimeWarning, match="SXLIT_ORACLE_CACHE"):
+        found = oracle.reference("softmax", {"x": np.array([[0.0, 0.0]])}, {})
+    assert found.hi.tolist() == [[0.5, 0.5]]

@@ -1,0 +1,177 @@
+"""Every way to misbehave is survived, and reported as what it was."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from suite_bench import CASES, FAKES, QUICK, bench, case, fake, run_fake
+from sxlit_conformance.locate import Adapter, AdapterError
+from sxlit_conformance.runner import Run, run
+
+
+def outcomes(done: Run) -> dict[str, tuple[str, str]]:
+    """What became of each case in the standard grade."""
+    return {
+        verdict.case.removeprefix("softmax/"): (verdict.cls, verdict.outcome)
+        for verdict in done.verdicts
+        if verdict.grade == "standard"
+    }
+
+
+GOOD = ("pass", "reference")
+
+
+def test_a_correct_adapter_passes_and_every_claim_has_one_verdict() -> None:
+    done = run_fake("correct")
+    assert outcomes(done) == dict.fromkeys(("two", "three", "four"), GOOD)
+    assert done.planned == len(done.verdicts) == 6
+    assert len({verdict.key for verdict in done.verdicts}) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "message"),
+    [
+        ("hangs", "timed out", "no answer within 0.5 s"),
+        ("exits", "crashed", "ended with exit status 7"),
+        ("segfaults", "crashed", "killed by SIGSEGV"),
+    ],
+)
+def test_a_lost_worker_costs_one_case(name: str, expected: str, message: str) -> None:
+    done = run_fake(name, limits=replace(QUICK, case=0.5))
+    assert outcomes(done) == {"two": GOOD, "three": (expected,) * 2, "four": GOOD}
+    assert done.planned == len(done.verdicts)
+    lost = [verdict for verdict in done.verdicts if verdict.cls == expected]
+    assert {verdict.message for verdict in lost} == {message}
+
+
+def test_stderr_is_attached() -> None:
+    done = run_fake("exits")
+    assert done.stderr == {
+        f"softmax/three@float32/cpu/eager/{grade}": "goodbye\n"
+        for grade in ("standard", "hra")
+    }
+
+
+def test_what_is_printed_does_not_reach_the_stream() -> None:
+    done = run_fake("chatty")
+    assert set(outcomes(done).values()) == {GOOD}
+    assert all(len(text) <= 4000 for text in done.stderr.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        ("mutates", "mutated input"),
+        ("wrong_dtype", "wrong dtype"),
+        ("wrong_shape", "wrong shape"),
+        ("no_array", "wrong dtype"),
+        ("leaves", "raises"),
+    ],
+)
+def test_a_wrong_answer_is_called_by_its_name(name: str, outcome: str) -> None:
+    assert set(outcomes(run_fake(name)).values()) == {("fail", outcome)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_memory_is_limited() -> None:
+    done = run_fake("eats_memory")
+    assert outcomes(done) == {"two": GOOD, "three": ("fail", "raises"), "four": GOOD}
+    assert {v.reason for v in done.verdicts if v.cls == "fail"} in (
+        {"raises MemoryError"},
+        {"raises _ArrayMemoryError"},
+    )
+
+
+def test_an_adapter_that_crashes_at_once_is_broken_and_the_rest_not_run() -> None:
+    cases = [case(f"n-{n}", ((0,) * n,)) for n in range(1, 7)]
+    adapter = fake("always_exits")
+    done = run(adapter, cases, bench, limits=QUICK, generators={})
+    assert [v.cls for v in done.verdicts if v.grade == "hra"] == (
+        ["crashed"] * 3 + ["not run"] * 3
+    )
+    assert "crashed on the first 3 cases; ended with exit status 3" in done.broken
+    assert done.planned == len(done.verdicts)
+
+
+def test_an_operation_that_is_always_lost_is_given_up() -> None:
+    two = case("first", ((0, 1),))
+    lost = [case(f"three-{n}", ((0, 1, n),)) for n in range(4)]
+    limits = replace(QUICK, crashes=2)
+    done = run(fake("exits"), [two, *lost], bench, limits=limits, generators={})
+    classes = [v.cls for v in done.verdicts if v.grade == "standard"]
+    assert classes == ["pass", "crashed", "crashed", "not run", "not run"]
+    assert not done.broken
+
+
+def test_an_answer_for_another_case_is_no_answer(tmp_path: Path) -> None:
+    worker = tmp_path / "worker"
+    script = FAKES / "other_case.py"
+    worker.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
+    worker.chmod(0o755)
+    adapter = Adapter("liar", "liar", "module:liar", str(worker))
+    done = run(adapter, CASES[:1], bench, limits=QUICK, generators={})
+    assert {verdict.cls for verdict in done.verdicts} == {"crashed"}
+    assert "answers for another case: 2 for 1" in done.verdicts[0].message
+
+
+def test_what_is_no_message_ends_the_adapter(tmp_path: Path) -> None:
+    worker = tmp_path / "worker"
+    worker.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKES / "babbles.py"}"\n')
+    worker.chmod(0o755)
+    adapter = Adapter("babbles", "babbles", "module:babbles", str(worker))
+    with pytest.raises(AdapterError, match="is no message: b'good morning'"):
+        run(adapter, CASES, bench, limits=QUICK, generators={})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("hangs_at_import", "no answer within 1 s"),
+        ("missing_framework", "has no package 'a_framework_that_nobody_has'; install"),
+        ("broken_at_import", r"broken_at_import\.py:4: KeyError: 'softmax'"),
+        ("syntax_error", r"syntax_error\.py:3: SyntaxError: expected ':'"),
+        ("leaves_at_import", r"leaves_at_import\.py:3: SystemExit: not today"),
+        ("no_core", "offers none of the core operations softmax, log_softmax"),
+        ("broken_setup", r"setup: .*broken_setup\.py:5: KeyError: 'device'"),
+    ],
+)
+def test_an_adapter_that_does_not_start_gives_one_line(name: str, message: str) -> None:
+    with pytest.raises(AdapterError, match=message) as caught:
+        run_fake(name, limits=replace(QUICK, start=1.0 if "hangs" in name else 20.0))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_device_is_not_run_in_every_mode() -> None:
+    done = run_fake("no_device", devices=("cuda",))
+    assert {(v.cls, v.reason) for v in done.verdicts} == {("not run", "no cuda device")}
+    assert {verdict.mode for verdict in done.verdicts} == {"eager", "compiled"}
+    assert done.planned == len(done.verdicts) == 12
+    assert not done.environments
+
+
+def test_an_undeclared_device_is_a_bad_call() -> None:
+    with pytest.raises(AdapterError, match="no device 'tpu'; it declares cpu, cuda"):
+        run_fake("no_device", devices=("tpu",))
+
+
+def test_not_implemented_is_unsupported_and_no_pass() -> None:
+    done = run_fake("no_device")
+    assert set(outcomes(done).values()) == {("unsupported", "unsupported")}
+
+
+def test_no_case_selected_is_an_error() -> None:
+    with pytest.raises(AdapterError, match="no case is selected"):
+        run_fake("correct", select=lambda claim: False)
+
+
+def test_a_layout_survives_the_wire() -> None:
+    layouts = ("fortran", "strided", "reversed", "readonly", "bigendian")
+    cases = [case(name, ((0, 1, 2), (4, 0, 1)), layout=name) for name in layouts]
+    done = run(fake("correct"), cases, bench, limits=QUICK, generators={})
+    assert outcomes(done) == dict.fromkeys(layouts, GOOD)
+    done = run(fake("mutates"), cases[3:4], bench, limits=QUICK, generators={})
+    assert outcomes(done) == {"readonly": ("fail", "raises")}

@@ -1,0 +1,160 @@
+"""The suite can say no: a wrong implementation is caught by a case that says why.
+
+Each adapter in tests/zoo is wrong in one way in which real kernels have been wrong. It
+runs as a stranger's file does, in a worker process, on the required cases alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from sxlit_conformance import corpus, oracle, rules
+from sxlit_conformance.judge import judge
+from sxlit_conformance.locate import resolve
+from sxlit_conformance.model import Array, Case, Claim, Observation, Verdict
+from sxlit_conformance.runner import run
+
+ZOO = Path(__file__).parent / "zoo"
+CASES = {case.id: case for case in corpus.load()}
+
+# Who, the case that catches it, and what the suite says it did.
+CAUGHT = {
+    "unshifted": ("softmax/offset-1000", "nan"),
+    "batch_maximum": ("softmax/rows-far-apart", "nan"),
+    "zeros": ("softmax/classes-10", "zero"),
+    "uniform": ("softmax/classes-10", "wrong number"),
+    "log_of_softmax": ("log_softmax/below-exp-range", "-inf"),
+    "lse_minus_logit": ("cross_entropy/tied-at-1e8", "zero"),
+    "serial_sum": ("softmax/cliff-below-half-ulp-float32", "wrong number"),
+    "half_precision_sum": ("softmax/classes-1000", "wrong number"),
+    "wrong_axis": ("softmax/axis-first", "wrong number"),
+    "gradient_not_divided": ("cross_entropy_grad/divided-by-rows", "wrong number"),
+    "gradient_assumes_sum_one": (
+        "cross_entropy_grad/soft-sums-to-two",
+        "wrong number",
+    ),
+    "reduction_ignored": ("cross_entropy/reduction-sum", "wrong number"),
+    "wraps_minus_one": ("cross_entropy/label-minus-one", "wrong number"),
+    "clamps_labels": ("cross_entropy/label-one-past-the-end", "wrong number"),
+    "labels_as_float16": ("cross_entropy/classes-32000", "wrong number"),
+    "broadcasts_targets": (
+        "cross_entropy/one-distribution-for-two-rows",
+        "wrong number",
+    ),
+    "last_column_dropped": ("softmax/classes-3", "wrong number"),
+    "wrong_at_127": ("softmax/classes-127", "wrong number"),
+    "first_block_masked": ("softmax/minus-inf-first-block", "nan"),
+    "nan_ignored": ("softmax/nan-last", "wrong number"),
+    "flushes_small": ("softmax/gap-80", "wrong number"),
+    "float32_for_float64": ("softmax/classes-3", "wrong dtype"),
+    "computes_in_float32": ("softmax/classes-3", "wrong number"),
+    "stale_answer": ("softmax/gap-10", "wrong number"),
+    "writes_into_its_input": ("softmax/classes-3", "mutated input"),
+}
+
+
+def verdicts(adapter: str, cases: Iterable[Case]) -> list[Verdict]:
+    def say(
+        claim: Claim,
+        observation: Observation,
+        arguments: Mapping[str, Array],
+        hello: Mapping[str, object],
+    ) -> Verdict:
+        return judge(claim, observation, arguments, oracle.reference, rules)
+
+    found = run(
+        resolve(str(ZOO / f"{adapter}.py"), sys.executable),
+        list(cases),
+        say,
+        select=lambda claim: claim.grade != "hra",
+    )
+    assert not found.suite_errors
+    assert len(found.verdicts) == found.planned
+    return found.verdicts
+
+
+def test_every_animal_is_expected() -> None:
+    wrong = {path.stem for path in ZOO.glob("[!_]*.py")} - {
+        "right_numpy",
+        "right_decimal",
+    }
+    assert wrong == set(CAUGHT)
+
+
+@pytest.mark.parametrize("adapter", CAUGHT)
+def test_a_wrong_implementation_is_caught_by_name(adapter: str) -> None:
+    name, outcome = CAUGHT[adapter]
+    # What came before matters to one that repeats its last answer.
+    asked = [CASES["softmax/gap-5"], CASES[name]]
+    failed = [v for v in verdicts(adapter, asked) if v.case == name and v.cls == "fail"]
+    assert outcome in {verdict.outcome for verdict in failed}
+    assert {verdict.level for verdict in failed} <= {
+        "required",
+        "implementation-defined",
+    }
+    assert all(verdict.reason for verdict in failed)
+
+
+def test_the_catching_cases_pass_what_is_right() -> None:
+    names = {name for name, _ in CAUGHT.values()}
+    found = verdicts("right_numpy", [CASES[name] for name in sorted(names)])
+    assert [v.key for v in found if v.cls != "pass"] == []
+
+
+def test_no_false_alarm_on_a_right_implementation() -> None:
+    offered = (
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "cross_entropy",
+        "cross_entropy_grad",
+    )
+    # Plain NumPy makes no limit of an infinite logit, and reads its labels by dtype.
+    apart = ("plus-inf", "all-minus-inf", "overflowing-gap")
+    cases = [
+        case
+        for case in CASES.values()
+        if case.operation in offered
+        and case.accept == ("reference",)
+        and case.level == "required"
+        and not any(word in case.id for word in apart)
+    ]
+    assert len(cases) > 200
+    found = verdicts("right_numpy", cases)
+    assert [v.key for v in found if v.cls != "pass"] == []
+
+
+def test_no_false_alarm_on_a_right_implementation_in_another_style() -> None:
+    names = [
+        f"{operation}/{name}"
+        for operation in (
+            "softmax",
+            "log_softmax",
+            "logsumexp",
+            "cross_entropy",
+            "cross_entropy_grad",
+        )
+        for name in (
+            "classes-2",
+            "classes-3",
+            "classes-10",
+            "near-ties",
+            "offset-1000",
+            "gap-5",
+            "gap-20",
+            "gap-10-at-label",
+            "gap-20-elsewhere",
+            "soft-negative",
+            "soft-sums-to-two",
+            "axis-first",
+            "axis-middle",
+        )
+        if f"{operation}/{name}" in CASES
+    ]
+    assert len(names) > 35
+    found = verdicts("right_decimal", [CASES[name] for name in names])
+    assert [v.key for v in found if v.cls != "pass"] == []

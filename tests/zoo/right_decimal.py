@@ -1,0 +1,62 @@
+"""Right, in quite another style: 60 decimal digits, rounded once. No special values."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, localcontext
+
+import numpy as np
+from _right import Array, Right, offer
+
+EXACT = Context(prec=60, Emin=-(10**9), Emax=10**9)
+
+
+class Digits(Right):
+    def shares(self, x: Array) -> Array:
+        return each_row(x, lambda row: [p for p, _ in exact_shares(row)])
+
+    def log_shares(self, x: Array) -> Array:
+        return each_row(x, lambda row: [log_p for _, log_p in exact_shares(row)])
+
+    def log_sum(self, x: Array) -> Array:
+        return each_row(x, lambda row: [sum((v.exp() for v in row), Decimal(0)).ln()])[
+            :, 0
+        ]
+
+    def losses(self, x: Array, q: Array) -> Array:
+        both = np.concatenate([x, q], axis=-1)
+        return each_row(both, lambda row: [exact_loss(row)])[:, 0]
+
+    def slopes(self, x: Array, q: Array) -> Array:
+        return each_row(np.concatenate([x, q], axis=-1), exact_slopes)
+
+
+def exact_shares(row: list[Decimal]) -> list[tuple[Decimal, Decimal]]:
+    """p and log p of each class."""
+    powers = [v.exp() for v in row]
+    total = sum(powers, Decimal(0))
+    log_total = total.ln()
+    return [(e / total, v - log_total) for e, v in zip(powers, row, strict=True)]
+
+
+def exact_loss(row: list[Decimal]) -> Decimal:
+    x, q = row[: len(row) // 2], row[len(row) // 2 :]
+    terms = (w * -log_p for w, (_, log_p) in zip(q, exact_shares(x), strict=True))
+    return sum(terms, Decimal(0))
+
+
+def exact_slopes(row: list[Decimal]) -> list[Decimal]:
+    x, q = row[: len(row) // 2], row[len(row) // 2 :]
+    total = sum(q, Decimal(0))
+    return [total * p - w for w, (p, _) in zip(q, exact_shares(x), strict=True)]
+
+
+def each_row(x: Array, function: object) -> Array:
+    assert callable(function)
+    with localcontext(EXACT):
+        rounded = [
+            [float(v) for v in function([Decimal(float(v)) for v in row])] for row in x
+        ]
+    return np.array(rounded, dtype=x.dtype)
+
+
+offer(globals(), Digits())
