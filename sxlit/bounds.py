@@ -47,7 +47,8 @@ class Numerics:
         exp, log, log1p: largest error of these functions, in ulp.
         height: additions that a term passes before its block is merged; a sum of n
             terms has a tree of height `height + log2(n)`.
-        underflow: $\lambda$, the largest absolute error of a result that underflows.
+        underflow: $\lambda$, the largest absolute error of a function whose result
+            underflows; a single rounding loses at most half of it.
 
     Examples:
         >>> Numerics.required("float32").unit == 2.0**-24
@@ -221,7 +222,7 @@ def softmax(
     batch = as_batch(x, axis)
     row = _row_errors(batch.rows, numerics)
     allowed = _probability_error(row, numerics)
-    return _shaped(batch, allowed + 2.0 * numerics.underflow)
+    return _shaped(batch, allowed + 3.0 * numerics.underflow)
 
 
 def _probability_precision(row: _RowErrors, numerics: Numerics) -> FloatArray:

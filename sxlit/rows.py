@@ -26,7 +26,7 @@ def two_difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray
 
     Returns:
         The rounded difference and what rounding took from it, both float64. Where the
-        difference is not finite, the error is 0.
+        difference, or taking it apart, overflows, the error is 0.
 
     Examples:
         >>> difference, error = two_difference(np.array(1.0), np.array(-(2.0**-60)))
@@ -39,7 +39,7 @@ def two_difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray
     difference = a - b
     taken = difference - a
     error = (a - (difference - taken)) - (b + taken)
-    return difference, np.where(np.isfinite(difference), error, 0.0)
+    return difference, np.where(np.isfinite(error), error, 0.0)
 
 
 # %% ../book/03_floating_point.ipynb #row-state

@@ -1,4 +1,4 @@
-"""Small stand-ins for the corpus, the oracle and the rules, for tests of the machine."""
+"""Small stand-ins for the corpus, the oracle and the rules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sxlit_conformance.process import Limits
 from sxlit_conformance.runner import Run, run
 
 FAKES = Path(__file__).parent / "fakes"
-QUICK = Limits(case=3.0, start=20.0, memory=1 << 30)
+QUICK = Limits(case=10.0, start=60.0, memory=1 << 30)
 
 
 def case(name: str, values: Any, **changes: Any) -> Case:

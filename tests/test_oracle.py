@@ -1,4 +1,4 @@
-"""The oracle against formulas that share no step with it, and its edges and its cache."""
+"""The oracle against formulas that share no step with it; its edges; its cache."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import flint
 import numpy as np
 import pytest
 from flint import arb
+
 from sxlit_conformance import oracle
 from sxlit_conformance.model import Array, Reference
 

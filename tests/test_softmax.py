@@ -196,3 +196,11 @@ def test_combining_commutes_and_the_empty_sum_is_neutral():
     assert combine(a, EMPTY_SUM) == a
     assert combine(EMPTY_SUM, EMPTY_SUM) == EMPTY_SUM
     assert log_sum([-INF, -INF]) == EMPTY_SUM
+
+
+def test_a_difference_that_cannot_be_taken_apart():
+    """The gap is finite, and TwoSum's own differences are not."""
+    largest = np.finfo(float).max
+    x = [-1.5 * 2.0**971, -largest]
+    assert same_bits(sxlit.softmax(x), [1.0, 0.0])
+    np.testing.assert_array_equal(sxlit.log_softmax(x), [0.0, x[1] - x[0]])

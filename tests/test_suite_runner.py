@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from suite_bench import CASES, FAKES, QUICK, bench, case, fake, run_fake
-from sxlit_conformance.locate import Adapter, AdapterError
+from sxlit_conformance.locate import Adapter, AdapterError, resolve
 from sxlit_conformance.runner import Run, run
 
 
@@ -133,7 +133,6 @@ def test_what_is_no_message_ends_the_adapter(tmp_path: Path) -> None:
         ("hangs_at_import", "no answer within 1 s"),
         ("missing_framework", "has no package 'a_framework_that_nobody_has'; install"),
         ("broken_at_import", r"broken_at_import\.py:4: KeyError: 'softmax'"),
-        ("syntax_error", r"syntax_error\.py:3: SyntaxError: expected ':'"),
         ("leaves_at_import", r"leaves_at_import\.py:3: SystemExit: not today"),
         ("no_core", "offers none of the core operations softmax, log_softmax"),
         ("broken_setup", r"setup: .*broken_setup\.py:5: KeyError: 'device'"),
@@ -143,6 +142,16 @@ def test_an_adapter_that_does_not_start_gives_one_line(name: str, message: str) 
     with pytest.raises(AdapterError, match=message) as caught:
         run_fake(name, limits=replace(QUICK, start=1.0 if "hangs" in name else 20.0))
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_python_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "no-python.py"
+    file.write_text('"""Hm."""\n\ndef softmax(x, axis)\n    return x\n')
+    adapter = resolve(str(file), sys.executable)
+    with pytest.raises(
+        AdapterError, match=r"no-python\.py:3: SyntaxError: expected ':'"
+    ):
+        run(adapter, CASES, bench, limits=QUICK, generators={})
 
 
 def test_a_missing_device_is_not_run_in_every_mode() -> None:

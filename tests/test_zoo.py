@@ -6,6 +6,7 @@ runs as a stranger's file does, in a worker process, on the required cases alone
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -57,7 +58,9 @@ CAUGHT = {
 }
 
 
-def verdicts(adapter: str, cases: Iterable[Case]) -> list[Verdict]:
+def verdicts(adapter: str | Path, cases: Iterable[Case]) -> list[Verdict]:
+    path = ZOO / f"{adapter}.py" if isinstance(adapter, str) else adapter
+
     def say(
         claim: Claim,
         observation: Observation,
@@ -67,7 +70,7 @@ def verdicts(adapter: str, cases: Iterable[Case]) -> list[Verdict]:
         return judge(claim, observation, arguments, oracle.reference, rules)
 
     found = run(
-        resolve(str(ZOO / f"{adapter}.py"), sys.executable),
+        resolve(str(path), sys.executable),
         list(cases),
         say,
         select=lambda claim: claim.grade != "hra",
@@ -158,3 +161,16 @@ def test_no_false_alarm_on_a_right_implementation_in_another_style() -> None:
     assert len(names) > 35
     found = verdicts("right_decimal", [CASES[name] for name in names])
     assert [v.key for v in found if v.cls != "pass"] == []
+
+
+def test_the_adapter_in_the_readme_works(tmp_path: Path) -> None:
+    readme = (ZOO.parents[1] / "conformance" / "README.md").read_text("utf-8")
+    code = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0]
+    assert len(code.splitlines()) <= 25
+    path = tmp_path / "my_kernel.py"
+    path.write_text(code, "utf-8")
+    found = verdicts(path, CASES.values())
+    apart = ("plus-inf", "minus-inf", "overflowing-gap", "no-classes")
+    failed = [v.case for v in found if v.cls == "fail"]
+    assert [name for name in failed if not any(w in name for w in apart)] == []
+    assert sum(v.cls == "pass" for v in found) > 200

@@ -249,9 +249,12 @@ def _interpreters(given: Sequence[str], adapters: Sequence[str]) -> dict[str, st
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"expected seconds, got {text}")
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
     return seconds
 
 

@@ -59,32 +59,23 @@ def ramp(rows: int, classes: int, start: float, step: float) -> Floats:
     return np.tile(start + step * np.arange(classes, dtype=np.float64), (rows, 1))
 
 
-def gap(rows: int, classes: int, gap: float, at: int = 0) -> Floats:
-    """x_at = gap, and 0 elsewhere."""
-    x = np.zeros((rows, classes))
-    x[:, at] = gap
-    return x
-
-
-def gap_over_noise(
-    rows: int, classes: int, gap: float, seed: int, at: int = 0
-) -> Floats:
-    """x_at = gap, and `moderate` elsewhere."""
+def gap_over_noise(rows: int, classes: int, gap: float, seed: int) -> Floats:
+    """x_0 = gap, and `moderate` elsewhere."""
     x = moderate(rows, classes, seed)
-    x[:, at] = gap
+    x[:, 0] = gap
     return x
 
 
-def cliff(rows: int, classes: int, depth: float, at: int = 0, width: int = 1) -> Floats:
-    """x_j = 0 for at <= j < at + width, and -depth elsewhere."""
+def cliff(rows: int, classes: int, depth: float) -> Floats:
+    """x_0 = 0, and -depth elsewhere."""
     x = np.full((rows, classes), -depth)
-    x[:, at : at + width] = 0
+    x[:, 0] = 0
     return x
 
 
-def near_ties(rows: int, classes: int, step: float, base: float = 1.0) -> Floats:
-    """x_j = base + (j mod 4) step: neighbours on the grid of floats around `base`."""
-    return np.tile(base + step * (np.arange(classes) % 4), (rows, 1))
+def near_ties(rows: int, classes: int, step: float) -> Floats:
+    """x_j = 1 + (j mod 4) step."""
+    return np.tile(1 + step * (np.arange(classes) % 4), (rows, 1))
 
 
 def alternating(rows: int, classes: int, value: float) -> Floats:
@@ -147,7 +138,6 @@ GENERATORS: Mapping[str, Callable[..., Array]] = {
         moderate,
         grid,
         ramp,
-        gap,
         gap_over_noise,
         cliff,
         near_ties,

@@ -138,12 +138,9 @@ def measure(
     if not finite[worst] or not np.isfinite(answer[worst]):
         return Measure(float(ratio[worst]), worst, None, None)
     size = ulp(float(hi[worst]), dtype)
-    return Measure(
-        float(ratio[worst]),
-        worst,
-        float(error[worst] / size),
-        float(allowed[worst] / size),
-    )
+    with np.errstate(over="ignore"):  # at a reference of zero an ulp is tiny
+        units = float(error[worst] / size), float(allowed[worst] / size)
+    return Measure(float(ratio[worst]), worst, *units)
 
 
 def vacuity(reference: Reference, allowed: Floats) -> float:
@@ -161,6 +158,8 @@ def vacuity(reference: Reference, allowed: Floats) -> float:
 def ulp(value: float, dtype: str) -> float:
     """The distance of the numbers of this dtype at `value`."""
     digits, smallest, largest = _FORMATS[dtype]
+    if value == 0:
+        return float(np.ldexp(1.0, smallest))
     exponent = min(int(np.frexp(value)[1]) - 1, largest)
     return float(np.ldexp(1.0, max(exponent - digits + 1, smallest)))
 

@@ -406,8 +406,8 @@ def digest(
 def load(path: Path) -> Reference | None:
     """What the cache holds; nothing, where the file is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            hi, lo = file["hi"], file["lo"]
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as parts:
+            hi, lo = parts["hi"], parts["lo"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
     return Reference(hi, lo)

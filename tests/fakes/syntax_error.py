@@ -1,4 +1,0 @@
-"""Is no Python."""
-
-def softmax(x, axis)
-    return x

@@ -1,0 +1,162 @@
+"""What the corpus must cover, and that zeros answer none of its questions.
+
+How a case is read and refused is tested with the loader; this is about the cases.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from sxlit_conformance import corpus, generators, oracle, rules
+from sxlit_conformance.judge import vacuity
+from sxlit_conformance.model import Case
+from sxlit_conformance.operations import OPERATIONS
+
+CASES = corpus.load()
+IDS = {case.id for case in CASES}
+GENERATORS = generators.GENERATORS
+
+
+def test_there_are_enough_cases_of_each_operation() -> None:
+    counts = Counter(case.operation for case in CASES)
+    assert set(counts) == set(OPERATIONS)
+    assert min(counts.values()) >= 20
+    assert counts.total() >= 200
+
+
+def test_a_case_is_named_after_its_operation() -> None:
+    assert [c.id for c in CASES if not c.id.startswith(c.operation + "/")] == []
+
+
+def test_a_case_says_why_and_whence_in_public_words() -> None:
+    for case in CASES:
+        assert len(case.why.split()) >= 4, case.id
+        assert case.source, case.id
+        assert ".md" not in case.why + case.source, case.id
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 127, 128, 129, 1000, 32000, 131072])
+def test_every_class_count_is_asked(n: int) -> None:
+    assert f"softmax/classes-{n}" in IDS
+
+
+def test_the_corpus_crosses_what_it_promises() -> None:
+    def some(word: str, least: int) -> None:
+        assert sum(word in name for name in IDS) >= least, word
+
+    for word in ("gap-", "tied", "near-ties", "offset-", "ramp", "cliff-", "subnormal"):
+        some(word, 1)
+    for word in (
+        "nan-",
+        "minus-inf",
+        "plus-inf",
+        "axis-first",
+        "axis-middle",
+        "layout-",
+    ):
+        some(word, 7)
+    for word in ("label-", "reduction-", "soft-", "empty-batch"):
+        some(word, 5)
+    assert {case.layout for case in CASES} >= {
+        "fortran",
+        "strided",
+        "reversed",
+        "readonly",
+        "bigendian",
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "least"),
+    [
+        ("no classes", 4),
+        ("NaN", 8),
+        ("all -inf", 6),
+        ("two or more +inf", 3),
+        ("exactly one +inf", 8),
+        ("-inf where the target is 0", 2),
+        ("-inf where the target is not 0", 2),
+        ("an empty batch", 4),
+        ("label out of range", 8),
+        ("labels of a floating dtype", 1),
+        ("distributions of an integer dtype", 1),
+        ("shapes that would only broadcast", 3),
+        ("arguments in the wrong order", 1),
+        ("soft targets that do not sum to one", 2),
+        ("negative soft targets", 2),
+        ("layouts", 10),
+    ],
+)
+def test_each_row_of_the_edge_case_contract_is_asked(row: str, least: int) -> None:
+    assert sum("edge-case contract: " + row in case.source for case in CASES) >= least
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_zeros_would_fail_every_value_case(operation: str) -> None:
+    """No tolerance reaches the largest value of its case, whoever is judged."""
+    for case in (c for c in CASES if c.operation == operation):
+        if case.accept == ("reference",):
+            for dtype in case.dtypes:
+                for grade in case.grades:
+                    assert 0 <= worst_vacuity(case, dtype, grade) < 1, (case.id, dtype)
+
+
+def worst_vacuity(case: Case, dtype: str, grade: str) -> float:
+    form: Literal["standard", "hra"] = "hra" if grade == "hra" else "standard"
+    arguments, options = corpus.materialise(case, dtype), corpus.options(case)
+    exact = oracle.reference(case.operation, arguments, options)
+    found = []
+    for flushes in (False, True):
+        numerics = rules.required_numerics(dtype, flushes)
+        allowed = rules.tolerance(case.operation, arguments, options, form, numerics)
+        found.append(vacuity(exact, allowed.allowed))
+    return max(found)
+
+
+# ---------------------------------------------------------------- the generators
+
+
+def test_every_generator_is_used_and_says_its_formula() -> None:
+    used = {s.generator for case in CASES for s in case.arguments.values()}
+    assert used - {""} == set(GENERATORS)
+    for make in GENERATORS.values():
+        assert make.__doc__
+
+
+def test_generated_numbers_never_change() -> None:
+    assert generators.moderate(1, 4, seed=1).tolist() == MODERATE
+    assert generators.labels(6, 10, seed=14).tolist() == LABELS
+    assert generators.grid(1, 4, 2, 1000, 0.5, 8).tolist() == GRID
+
+
+MODERATE = [[1.109375, 0.96875, 1.484375, -2.703125]]
+LABELS = [0, 4, 4, 3, 7, 3]
+GRID = [[1003.0, 1003.0, 1000.0, 1003.0]]
+
+
+def test_moderate_numbers_are_much_like_normal_ones() -> None:
+    x = generators.moderate(1, 100_000, seed=3)
+    assert abs(x.mean()) < 0.02
+    assert abs(x.std() - 1.15) < 0.02
+    assert np.abs(x).max() < 4
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 10, 1000, 131072])
+@pytest.mark.parametrize("total", [0.5, 1, 2, 3])
+def test_soft_targets_are_positive_and_sum_exactly(classes: int, total: float) -> None:
+    q = generators.soft(2, classes, seed=5, total=total)
+    assert (q > 0).all()
+    assert (q.astype(np.float32) == q).all()
+    units = 2 * q * generators.PARTS
+    assert (units == np.round(units)).all()
+    assert (units.sum(axis=-1) == 2 * total * generators.PARTS).all()
+
+
+def test_one_hot_targets_are_the_labels() -> None:
+    q = generators.one_hot(6, 10, seed=14)
+    assert q.argmax(axis=-1).tolist() == generators.labels(6, 10, seed=14).tolist()
+    assert q.sum() == 6
