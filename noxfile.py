@@ -59,7 +59,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Type-check the packages, the tools and the book's extension."""
     install(session, "-e", ".[conformance]", "mypy", "nox", "pytest")
-    session.install(*CONSTRAINTS, "jupyter-book", "nbformat", "nbclient", "nbdev")
+    session.install(*CONSTRAINTS, "jupyter-book", "nbclient", "types-docutils")
     session.run("mypy", "sxlit", "conformance/sxlit_conformance", "noxfile.py")
     session.run("mypy", "tools", "book/_ext/sxlit_book", "benchmarks")
 

@@ -13,7 +13,7 @@ from suite_bench import FAKES
 from sxlit_conformance import cli, record
 
 CORRECT = str(FAKES / "correct.py")
-FEW = "softmax/gap-5@ and float32"
+FEW = "softmax/gap-5@ and float32 and not log"
 
 
 def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -50,7 +50,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ("list things", "invalid choice: 'things'"),
         ("show softmax/gap-2000", "unknown case 'softmax/gap-2000'; did you mean"),
         ("repro softmax/gap-5 trch", "unknown adapter 'trch'"),
-        (f"repro softmax_vjp/gap-5 {CORRECT}", "unknown case"),
+        (f"repro softmax/no-such {CORRECT}", "unknown case"),
         (f"repro softmax/gap-5 {FAKES}/no_core.py", "does not offer softmax"),
         (f"repro softmax/gap-5 {CORRECT} --dtype float16", "has the dtypes"),
         ("report none.jsonl", "none.jsonl: No such file"),

@@ -107,7 +107,7 @@ VALUES = '{ values = [[20, "0x1.8p+1", "-inf", "nan", "-0.0"]] }'
         (change("20", "0.1"), "softmax/one: x: 0.1 is no double; write one"),
         (change("20", '"0x1.000001p0"'), "x: .* is not exact in float32"),
         (change("20", "16777217"), "x: .* is not exact in float32"),
-        (change("20", "1e39"), "x: .* is not exact in float32"),
+        (change("20", "'0x1p200'"), "x: .* is not exact in float32"),
         (change("20", '"many"'), "x: "),
         (change("20", "[1]"), "x: "),
         (change('"nan"', "9007199254740993"), "9007199254740993 is no double"),
