@@ -60,8 +60,8 @@ def types(session: nox.Session) -> None:
     """Type-check the packages, the tools and the book's extension."""
     install(session, "-e", ".[conformance]", "mypy", "nox", "pytest")
     session.install(*CONSTRAINTS, "jupyter-book", "nbclient", "types-docutils")
-    session.run("mypy", "sxlit", "conformance/sxlit_conformance", "noxfile.py")
-    session.run("mypy", "tools", "book/_ext/sxlit_book", "benchmarks")
+    packages = ("sxlit", "conformance/sxlit_conformance", "book/_ext/sxlit_book")
+    session.run("mypy", *packages, "tools", "benchmarks", "noxfile.py")
 
 
 @nox.session

@@ -162,6 +162,8 @@ def _row_errors(rows: FloatArray, numerics: Numerics) -> _RowErrors:
         log_norm = np.log1p(tail)
         others = 1.0 + (tail - weight)
         np.put_along_axis(others, top, tail, axis=-1)
+        if classes > 1:  # never 0, or what is lost to underflow would be too
+            others = np.maximum(others, np.finfo(np.float64).smallest_subnormal)
 
         weight_precision = numerics.rounding * gap + _ulps(numerics.exp, numerics.unit)
         grown = _grow(weight, -gap, weight_precision)
@@ -249,7 +251,8 @@ def _shaped_per_row(batch: Batch, values: FloatArray) -> FloatArray:
 def _log_norm_error(row: _RowErrors, numerics: Numerics, grade: Grade) -> FloatArray:
     """Bound the absolute error of L: through log(1 + t), or through log1p(t) (hra)."""
     if grade == "standard":
-        argument, function = row.sum_precision, _ulps(numerics.log, numerics.unit)
+        argument = row.sum_precision
+        function = _ulps(max(numerics.log, numerics.log1p), numerics.unit)
     else:
         argument, function = row.tail_error, _ulps(numerics.log1p, numerics.unit)
     return argument + function * (row.log_norm + argument)
@@ -261,7 +264,7 @@ def _log_probability_error(
     """Bound the absolute error of log p_i = -(d_i + L), stored; shape (N, C)."""
     parts = numerics.rounding * row.gap + _log_norm_error(row, numerics, grade)
     adding = np.expm1(numerics.rounding + numerics.storing)
-    return parts + adding * (parts - row.log_p) + 2.0 * numerics.underflow
+    return parts + adding * (parts - row.log_p) + 8.0 * numerics.underflow
 
 
 # %% ../book/04_log_sum_exp.ipynb #bound-lse
@@ -287,7 +290,7 @@ def logsumexp(
     adding = np.expm1(numerics.rounding + numerics.storing)
     size = np.abs(row.shift + row.log_norm)
     return _shaped_per_row(
-        batch, error + adding * (size + error) + 2.0 * numerics.underflow
+        batch, error + adding * (size + error) + 8.0 * numerics.underflow
     )
 
 
@@ -312,7 +315,7 @@ def log_softmax(
     return _shaped(batch, _log_probability_error(row, numerics, grade))
 
 
-# %% ../book/05_jacobian.ipynb #bounds-products
+# %% ../book/05_jacobian.ipynb #bounds-jacobian
 def softmax_jacobian(
     x: npt.ArrayLike, *, numerics: Numerics, grade: Grade = "hra"
 ) -> FloatArray:
@@ -332,7 +335,7 @@ def softmax_jacobian(
     batch = as_batch(x, -1)
     row = _row_errors(batch.rows, numerics)
     p, precision = row.p, _probability_precision(row, numerics)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         both = precision[:, :, None] + precision[:, None, :] + numerics.rounding
         size = p[:, :, None] * p[:, None, :]
         log_size = row.log_p[:, :, None] + row.log_p[:, None, :]
@@ -353,10 +356,11 @@ def softmax_jacobian(
             )
     index = np.arange(p.shape[1])
     allowed[:, index, index] = on_diagonal
-    allowed = (allowed + 4.0 * numerics.underflow) * _EVALUATION
+    allowed = (allowed + 8.0 * numerics.underflow) * _EVALUATION
     return allowed.reshape(*batch.lead, p.shape[1], p.shape[1])
 
 
+# %% ../book/05_jacobian.ipynb #bounds-softmax-products
 def softmax_vjp(
     x: npt.ArrayLike,
     g: npt.ArrayLike,
@@ -389,7 +393,7 @@ def softmax_vjp(
         grown = _grow(row.p, row.log_p, precision)
         allowed = grown * (distance + mean_error) + row.p * mean_error
         lost = np.abs(cotangent).sum(axis=-1, keepdims=True) + distance + 1.0
-        allowed = allowed + 2.0 * numerics.underflow * lost
+        allowed = allowed + 8.0 * numerics.underflow * lost
     return _shaped(batch, allowed)
 
 
@@ -418,6 +422,7 @@ def softmax_jvp(
     return softmax_vjp(x, v, axis, numerics=numerics, grade=grade)
 
 
+# %% ../book/05_jacobian.ipynb #bounds-products
 def log_softmax_jvp(
     x: npt.ArrayLike,
     v: npt.ArrayLike,
@@ -477,11 +482,12 @@ def log_softmax_vjp(
     total = np.abs(cotangent.sum(axis=-1, keepdims=True))
     size = np.abs(cotangent).sum(axis=-1, keepdims=True)
     total_error = np.expm1(numerics.summing(row.classes)) * size
+    total_error += 3.0 * row.classes * numerics.underflow
     precision = _factor_precision(row, numerics, grade) + numerics.rounding
     with np.errstate(over="ignore", invalid="ignore"):
         grown = _grow(row.p, row.log_p, precision)
         error = grown * (total + total_error) + row.p * total_error
-        error = error + 2.0 * numerics.underflow * (total + total_error + 1.0)
+        error = error + 8.0 * numerics.underflow * (total + total_error + 1.0)
         result = np.abs(cotangent - row.p * cotangent.sum(axis=-1, keepdims=True))
         adding = np.expm1(numerics.rounding + numerics.storing)
         allowed = error + adding * (result + error)
@@ -546,7 +552,7 @@ def logsumexp_vjp(
     row = _row_errors(batch.rows, numerics)
     precision = _probability_precision(row, numerics) + numerics.rounding
     allowed = size * _grow(row.p, row.log_p, precision + numerics.storing)
-    return _shaped(batch, allowed + 2.0 * numerics.underflow * (size + 1.0))
+    return _shaped(batch, allowed + 8.0 * numerics.underflow * (size + 1.0))
 
 
 def _weighted_mean(
@@ -558,7 +564,7 @@ def _weighted_mean(
         mean = (row.p * v).sum(axis=-1, keepdims=True)
         summing = numerics.summing(row.classes)
         terms = _grow(row.p, row.log_p, precision + summing) * np.abs(v)
-        lost = 2.0 * numerics.underflow * (np.abs(v) + 1.0)
+        lost = 8.0 * numerics.underflow * (np.abs(v) + 1.0)
         return mean, (terms + lost).sum(axis=-1, keepdims=True)
 
 
@@ -566,7 +572,8 @@ def _factor_precision(row: _RowErrors, numerics: Numerics, grade: Grade) -> Floa
     """The relative precision of p_i, by exp(log p_i) or (hra) as a quotient."""
     if grade == "standard":
         exponent = _log_probability_error(row, numerics, grade)
-        return exponent + _ulps(numerics.exp, numerics.unit) + numerics.rounding
+        exponent = exponent + _ulps(numerics.exp, numerics.unit) + numerics.rounding
+        return np.maximum(exponent, _probability_precision(row, numerics))
     return _probability_precision(row, numerics)
 
 

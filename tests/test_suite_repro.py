@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from suite_bench import CASES, Rules, case, oracle
-from sxlit_conformance import corpus
-from sxlit_conformance.model import Case, Claim
+from sxlit_conformance import corpus, repro
+from sxlit_conformance.model import Case, Claim, Source
 from sxlit_conformance.repro import ReproError, declared, inline, snippet, spell, word
 
 ADAPTER = '''
@@ -49,15 +49,20 @@ def log_softmax(x, axis):
 '''
 
 
-def run(tmp_path: Path, question: Case, source: str = ADAPTER) -> str:
-    inputs = corpus.materialise(question, "float32", {})
+def run(
+    tmp_path: Path,
+    question: Case,
+    source: str = ADAPTER,
+    at: tuple[int, ...] = (),
+) -> str:
+    inputs = corpus.materialise(question, "float32")
     truth: Any = None
     if "reference" in question.accept:
         options = corpus.options(question)
         tolerance = Rules().tolerance("softmax", inputs, options, "standard", None)
         truth = (oracle("softmax", inputs, options), tolerance)
     claim = Claim(question, "float32", "cpu", "eager", "standard")
-    text = snippet(claim, inputs, "fake", source, truth)
+    text = snippet(claim, inputs, "fake", source, truth, at)
     assert "sxlit" not in text
     file = tmp_path / "snippet.py"
     file.write_text(text)
@@ -99,6 +104,16 @@ def test_it_rebuilds_layouts_and_long_arrays(tmp_path: Path) -> None:
     assert "\nagrees " in said
 
 
+def test_a_long_input_is_generated_and_one_element_compared(tmp_path: Path) -> None:
+    source = Source(None, "moderate", {"rows": 1, "classes": 5000, "seed": 7})
+    question = case("long", None, arguments={"x": source})
+    assert "\nagrees " in run(tmp_path, question)
+    whole = (tmp_path / "snippet.py").stat().st_size
+    assert "\nagrees " in run(tmp_path, question, at=(0, 4321))
+    alone = (tmp_path / "snippet.py").stat().st_size
+    assert alone < 5000 < whole
+
+
 def test_only_what_is_needed_is_inlined() -> None:
     code, names = inline(ADAPTER, "softmax")
     assert {"setup", "softmax", "helper", "scale", "np", "os"} == names
@@ -136,8 +151,6 @@ def test_what_is_declared_is_read_without_an_import() -> None:
 def test_arrays_are_spelled_exactly(array: Any) -> None:
     array = np.asarray(array)
     names: dict[str, Any] = {}
-    from sxlit_conformance import repro
-
     exec("import base64, zlib\nimport numpy as np\n", names)
     exec(repro._EXACT + repro._PACKED, names)
     back = eval(spell(array), names)

@@ -104,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     repro.add_argument("--mode", default="eager")
     repro.add_argument("--dtype", choices=FLOATS)
     repro.add_argument("--grade", choices=corpus.GRADES)
+    repro.add_argument(
+        "--at", type=_index, metavar="I,J", help="compare this element alone"
+    )
     repro.set_defaults(do=_repro)
 
     page = commands.add_parser("report", help="records as a page or as data")
@@ -200,8 +203,13 @@ def _repro(arguments: argparse.Namespace) -> int:
             rules.required_numerics(dtype, bool(flushes)),
         )
         known = (oracle(case.operation, inputs, options), allowed)
+        shape = allowed.allowed.shape
+        if arguments.at and not _inside(arguments.at, shape):
+            raise AdapterError(f"--at {arguments.at}: the result has the shape {shape}")
     claim = Claim(case, dtype, arguments.device, arguments.mode, grade)
-    print(snippet(claim, inputs, arguments.adapter, source, known), end="")
+    print(
+        snippet(claim, inputs, arguments.adapter, source, known, arguments.at), end=""
+    )
     return 0
 
 
@@ -246,6 +254,19 @@ def _interpreters(given: Sequence[str], adapters: Sequence[str]) -> dict[str, st
             raise AdapterError(f"--python {entry}: {interpreter} is no program")
         found[name] = path
     return found
+
+
+def _index(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected 0,17, got {text!r}") from error
+
+
+def _inside(index: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(index) == len(shape) and all(
+        0 <= i < n for i, n in zip(index, shape, strict=True)
+    )
 
 
 def _seconds(text: str) -> float:

@@ -93,7 +93,7 @@ def judge(
     word = "" if array is None else _word(array)
     named = word in accept
     if array is not None and not named and "reference" not in accept:
-        reason = f"accepted are {', '.join(accept)}"
+        reason = f"accepted: {', '.join(accept)}"
         found = word or "wrong number"
         return _decide(claim, observation, False, found, reason, gate)
     if array is None or array.dtype.name != claim.dtype:

@@ -41,7 +41,7 @@ def markdown(records: Sequence[Record]) -> str:
         ]
         parts += [f"## Required of everybody: {device}, {mode}", _LEGEND]
         parts += [_matrix(here, lambda v: v.grade != "hra", _counts)]
-        parts += ["Largest measured error, as a multiple of the allowed one:"]
+        parts += ["Largest finite error, as a multiple of the allowed one:"]
         parts += [_matrix(here, lambda v: v.grade == "standard", _ratio)]
         parts += [f"## High relative accuracy: {device}, {mode}"]
         parts += [_matrix(here, lambda v: v.grade == "hra", _counts)]
@@ -70,7 +70,9 @@ def number(value: float | None) -> str:
         return "–"
     if math.isinf(value):
         return "∞"
-    return "0" if value == 0 else f"{value:.2g}" if value < 1e4 else f"{value:.1e}"
+    if value >= 10:
+        return f"{value:.0f}" if value < 1e5 else f"{value:.1e}"
+    return f"{value:.2g}"
 
 
 _LEGEND = (
@@ -161,7 +163,8 @@ def _counts(verdicts: Sequence[Verdict]) -> str:
 
 def _ratio(verdicts: Sequence[Verdict]) -> str:
     ratios = [verdict.ratio for verdict in verdicts if verdict.ratio is not None]
-    return number(max(ratios)) if ratios else "–"
+    finite = [ratio for ratio in ratios if math.isfinite(ratio)]
+    return number(max(finite)) if finite else "–"
 
 
 def _known(record: Record) -> list[str]:
@@ -195,7 +198,10 @@ def _measured(verdict: Verdict) -> str:
         return _text(f"{verdict.outcome}: {verdict.reason or verdict.message}")
     observed = float.fromhex(verdict.worst.observed)
     certified = float.fromhex(verdict.worst.reference)
-    text = f"{observed:.8g}, certified {certified:.8g}"
+    short, exact = f"{observed:.8g}", f"{certified:.8g}"
+    if short == exact:
+        short, exact = f"{observed:.17g}", f"{certified:.17g}"
+    text = f"{short}, certified {exact}"
     if verdict.ratio is not None and math.isfinite(verdict.ratio):
         text += f"; {number(verdict.ratio)} times the allowed error"
     return text

@@ -28,33 +28,38 @@ def snippet(
     adapter: str,
     source: str,
     truth: tuple[Reference, Tolerance] | None,
+    at: tuple[int, ...] = (),
 ) -> str:
     """A Python program without the suite; `source` is the adapter's file.
 
-    `truth` is missing where a contract accepts no number at all.
+    `truth` is missing where a contract accepts no number at all; with `at` only that
+    element of it is held.
     """
     case = claim.case
     head = [f"{case.id}, {claim.dtype}, {claim.device}, {claim.mode}: {adapter}"]
     head += [*textwrap.wrap(case.why, 84), *textwrap.wrap(f"Source: {case.source}", 84)]
     comment = "\n".join(f"# {line}" for line in head)
     code, defined = inline(source, case.operation)
-    given = _given(arguments, case.layout)
-    given += "\n\n" + _truth(*truth) if truth else ""
+    given = _given(claim, arguments)
+    given += "\n\n" + _truth(*truth, at) if truth else ""
     long = "packed(" in given
     imports = "import base64\nimport zlib\n\n" * long + "import numpy as np"
     parts = [comment + "\nfrom __future__ import annotations", imports]
     if "bfloat16" in (claim.dtype, *(array.dtype.name for array in arguments.values())):
         parts.append("import ml_dtypes  # np.dtype knows bfloat16 from now on")
-    parts += ["# The adapter, as far as this case needs it.\n" + code, _EXACT]
-    parts += [_PACKED] * long
+    parts += [_EXACT, *[_PACKED] * long]
     if case.layout != "contiguous":
         parts.append(inspect.getsource(wire.arrange))
-    parts.append(given)
+    parts += [given, "# The adapter, as far as this case needs it.\n" + code]
     if "setup" in defined:
         parts.append(f"setup({claim.device!r}, {claim.mode!r})")
     options = corpus.options(case)
     extra = "".join(f", {key}={value!r}" for key, value in options.items())
     parts.append(_CALL.format(operation=case.operation, options=extra))
+    if at:
+        parts.append(
+            f"if observed is not None:\n    observed = observed[{at}].reshape(1)"
+        )
     accepted = ", ".join(case.accept)
     parts.append(_COMPARE if truth else _CONTRACT.format(accepted=accepted))
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
@@ -78,9 +83,7 @@ def inline(source: str, operation: str) -> tuple[str, frozenset[str]]:
             break
         kept.update(more)
         for index in more:
-            needed |= {
-                name.id for name in ast.walk(body[index]) if isinstance(name, ast.Name)
-            }
+            needed |= _uses(body[index])
     chosen = [body[index] for index in sorted(kept)]
     for node in chosen:
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -144,25 +147,55 @@ def _quoted(pieces: list[str]) -> str:
     return "\n" + "\n".join(f"    {piece!r}" for piece in pieces)
 
 
-def _given(arguments: Mapping[str, Array], layout: str) -> str:
-    lines = ["arguments = ["]
+def _given(claim: Claim, arguments: Mapping[str, Array]) -> str:
+    before, lines = "", ["arguments = ["]
     for name, array in arguments.items():
-        value = spell(array)
-        if layout != "contiguous":
-            value = f"arrange({value}, {layout!r})"
+        source, value = claim.case.arguments[name], spell(array)
+        if source.generator and "packed(" in value:
+            make = corpus.generators()[source.generator]
+            before += (
+                inline(
+                    inspect.getsource(inspect.getmodule(make) or make), source.generator
+                )[0]
+                + "\n\n"
+            )
+            words = [f"{key}={value!r}" for key, value in source.parameters.items()]
+            if "dtype" in inspect.signature(make).parameters:
+                words.append(f"dtype={array.dtype.name!r}")
+            value = f"{source.generator}({', '.join(words)})"
+            value += f".astype({array.dtype.name!r}).reshape({array.shape})"
+        if claim.case.layout != "contiguous":
+            value = f"arrange({value}, {claim.case.layout!r})"
         lines.append(f"    {value},  # {name}")
-    return "\n".join([*lines, "]"])
+    return before + "\n".join([*lines, "]"])
 
 
-def _truth(reference: Reference, tolerance: Tolerance) -> str:
+def _truth(reference: Reference, tolerance: Tolerance, at: tuple[int, ...]) -> str:
+    hi, lo, allowed = reference.hi, reference.lo, tolerance.allowed
+    if at:
+        hi, lo, allowed = (array[at].reshape(1) for array in (hi, lo, allowed))
     lines = [
         "# Certified to about 32 digits, as the sum of two doubles.",
-        f"certified = {spell(reference.hi)}",
-        f"rest = {spell(reference.lo)}",
+        f"certified = {spell(hi)}",
+        f"rest = {spell(lo)}",
         f"# Proved in chapter {tolerance.chapter} ({tolerance.theorem}).",
-        f"allowed = {spell(tolerance.allowed)}",
+        f"allowed = {spell(allowed)}",
     ]
     return "\n".join(lines)
+
+
+def _uses(node: ast.AST) -> set[str]:
+    """The names that run; an annotation is only text here."""
+    if isinstance(node, ast.Name):
+        return {node.id}
+    return {
+        name
+        for field, value in ast.iter_fields(node)
+        if field not in ("annotation", "returns")
+        for child in (value if isinstance(value, list) else [value])
+        if isinstance(child, ast.AST)
+        for name in _uses(child)
+    }
 
 
 _BLOCK = (ast.FunctionDef, ast.ClassDef)

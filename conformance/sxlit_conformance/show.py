@@ -17,6 +17,7 @@ from sxlit_conformance.report import number
 from sxlit_conformance.repro import word
 
 _SHOWN = 12  # elements of an array
+_LONG = 1000  # from this index on a program holds one element, not the whole truth
 _FAILING = ("fail", "crashed", "timed out", "fixed")
 
 
@@ -139,4 +140,6 @@ def _failure(adapter: str, verdict: Verdict, stderr: str) -> Iterator[str]:
     words += [] if verdict.device == "cpu" else ["--device", verdict.device]
     words += [] if verdict.mode == "eager" else ["--mode", verdict.mode]
     words += ["--grade", "hra"] if verdict.grade == "hra" else []
+    if verdict.worst is not None and max(verdict.worst.index, default=0) > _LONG:
+        words += ["--at", ",".join(map(str, verdict.worst.index))]
     yield f"    {shlex.join(words)}"

@@ -33,6 +33,8 @@ def setup(device: str, mode: str) -> None:
 
 
 def put(array: Array) -> Any:
+    if not array.dtype.isnative:
+        raise NotImplementedError("no JAX array has swapped bytes")
     return jax.device_put(array, place)
 
 
