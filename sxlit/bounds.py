@@ -608,7 +608,7 @@ def _distribution_loss_error(
         terms = np.where(q == 0.0, 0.0, -size * row.log_p).sum(axis=-1)
     arithmetic = numerics.summing(row.classes) + numerics.rounding + numerics.storing
     allowed = each + np.expm1(arithmetic) * (terms + each)
-    return allowed + numerics.underflow * (row.classes + size.sum(axis=-1))
+    return allowed + 4.0 * numerics.underflow * row.classes
 
 
 # %% ../book/08_loss.ipynb #bounds-rowgradient
@@ -633,7 +633,7 @@ def _label_gradient_error(
             + scaling
         )
     np.put_along_axis(allowed, index, at_label, axis=-1)
-    return allowed + 4.0 * numerics.underflow
+    return allowed + 8.0 * numerics.underflow
 
 
 def _distribution_gradient_error(
@@ -644,23 +644,22 @@ def _distribution_gradient_error(
     Theorem: `thm-gradient-error`.
     """
     scaling = 6.0 * numerics.rounding + numerics.storing
-    precision = _factor_precision(row, numerics, grade) + numerics.rounding
+    precision = _factor_precision(row, numerics, grade) + 2.0 * numerics.rounding
     grown = _grow(row.p, row.log_p, precision)
     size = np.abs(q)
+    adding = np.expm1(numerics.summing(row.classes) + 2.0 * numerics.rounding)
     if grade == "standard":
         total = q.sum(axis=-1, keepdims=True)
-        summing = numerics.summing(row.classes)
-        total_error = np.expm1(summing) * size.sum(axis=-1, keepdims=True)
-        own_error = np.zeros_like(q)
+        total_error = adding * size.sum(axis=-1, keepdims=True)
+        own_error = size * np.expm1(5.0 * numerics.rounding)
     else:
         total = sums_of_others(q)
-        summing = 2.0 * (numerics.summing(row.classes) + numerics.rounding)
-        total_error = np.expm1(summing) * sums_of_others(size)
-        own = row.others_precision + row.sum_precision + numerics.rounding
+        total_error = adding * sums_of_others(size)
+        own = row.others_precision + row.sum_precision + 3.0 * numerics.rounding
         own_error = size * row.others * np.expm1(own)
     error = grown * (np.abs(total) + total_error) + row.p * total_error + own_error
     gradient = np.abs(row.p * sums_of_others(q) - q * row.others)
-    lost = 4.0 * numerics.underflow * (1.0 + size.sum(axis=-1, keepdims=True))
+    lost = 8.0 * numerics.underflow * (row.classes + size.sum(axis=-1, keepdims=True))
     return error + np.expm1(scaling) * (gradient + error) + lost
 
 
@@ -707,7 +706,9 @@ def cross_entropy(
             sizes = terms.sum(axis=-1)
     if reduction == "none":
         return _shaped_per_row(batch, errors)
-    adding = numerics.summing(len(errors)) + 2.0 * numerics.rounding + numerics.storing
+    # The rows' sums one by one, or every product of the batch at once.
+    summing = numerics.summing(row.gap.size)
+    adding = summing + 2.0 * numerics.rounding + numerics.storing
     allowed = errors.sum() + np.expm1(adding) * (sizes + errors).sum()
     count = max(len(errors), 1) if reduction == "mean" else 1
     return np.asarray(allowed / count * _EVALUATION + numerics.underflow)
@@ -747,4 +748,4 @@ def cross_entropy_grad(
         else:
             allowed = _distribution_gradient_error(row, target.q, numerics, grade)
     count = max(len(allowed), 1) if reduction == "mean" else 1
-    return _shaped(batch, allowed / count + numerics.underflow)
+    return _shaped(batch, allowed / count + 4.0 * numerics.underflow)

@@ -138,8 +138,7 @@ def cross_entropy_grad(
 
     At the edges: the limit where a logit is -inf, which is finite. A lone +inf gives 1
     there and -1 at the target, or 0 everywhere if it is the target. NaN where softmax
-    is NaN, except at a label, whose entry is a sum over the other classes. An empty
-    batch has an empty gradient.
+    is NaN. An empty batch has an empty gradient.
 
     Error: at most `sxlit.bounds.cross_entropy_grad`, relative to each entry for labels,
     also at the label where $p_y \to 1$. float32 results are computed in float64 and
