@@ -699,19 +699,19 @@ def cross_entropy(
         if isinstance(target, Labels):
             errors = _label_loss_error(row, target.index, numerics, grade)
             sizes = -np.take_along_axis(row.log_p, target.index, axis=-1)[:, 0]
+            count = len(errors)
         else:
             q = target.q
             errors = _distribution_loss_error(row, q, numerics, grade)
             terms = np.where(q == 0.0, 0.0, np.abs(q) * -row.log_p)
             sizes = terms.sum(axis=-1)
+            count = q.size  # every product of the batch may go into one sum
     if reduction == "none":
         return _shaped_per_row(batch, errors)
-    # The rows' sums one by one, or every product of the batch at once.
-    summing = numerics.summing(row.gap.size)
-    adding = summing + 2.0 * numerics.rounding + numerics.storing
+    adding = numerics.summing(count) + 2.0 * numerics.rounding + numerics.storing
     allowed = errors.sum() + np.expm1(adding) * (sizes + errors).sum()
-    count = max(len(errors), 1) if reduction == "mean" else 1
-    return np.asarray(allowed / count * _EVALUATION + numerics.underflow)
+    divisor = max(len(errors), 1) if reduction == "mean" else 1
+    return np.asarray(allowed / divisor * _EVALUATION + numerics.underflow)
 
 
 def cross_entropy_grad(
