@@ -68,7 +68,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the unit tests, the laws, the doctests, and the tests of the suite."""
     install(session, "-e", ".[conformance,book]", "pytest", "pytest-xdist")
-    session.install(*CONSTRAINTS, "nbdev", "nbval", "nbclient", "ruff", "ipykernel")
+    session.install(*CONSTRAINTS, "nbdev", "nbval", "nbclient", "ruff", "matplotlib")
     arguments = session.posargs or ["-n", "2", "tests", "sxlit"]
     session.run("pytest", "--doctest-modules", *arguments)
 
