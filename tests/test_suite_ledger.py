@@ -159,3 +159,11 @@ def test_what_cannot_be_read_is_refused(
 
 def test_the_ledger_that_ships_can_be_read() -> None:
     ledger.load()
+
+
+def test_a_pattern_with_an_at_names_dtype_and_grade() -> None:
+    claims = [verdict("loss/gap-9", grade="hra"), verdict("loss/gap-9", cls="pass")]
+    settled = apply(claims, entry(cases=("loss/gap-*@float32/hra",)))
+    assert [v.cls for v in settled.verdicts] == ["known", "pass"]
+    settled = apply(claims, entry(cases=("loss/gap-*@float64/*",)))
+    assert settled.problems == ("ledger: torch-zero: matches no claim",)

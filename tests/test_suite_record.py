@@ -60,6 +60,7 @@ def made() -> Record:
         "location": "x",
         "version": "1.0",
         "environments": {"cpu/eager": WHERE},
+        "declared": {"devices": ["cpu", "cuda", "tpu"]},
         "date": "2026-01-02T03:04:05+00:00",
         "planned": len(VERDICTS),
     }
@@ -159,9 +160,12 @@ def test_the_page_shows_the_matrix_the_deviations_and_what_was_not_run() -> None
     page = report.markdown([made()])
     assert "| `softmax` | float32 | 1, 1 known, 1 unsupported |" in page
     assert "## Known deviations of x" in page
-    assert "**x-nan** (1): a \\| in a reason [o/r#7](https://github.com/" in page
-    assert "nan, certified 0.75" in page
+    known = "**x-nan**, 1 claim: a \\| in a reason ([o/r#7](https://github.com/"
+    assert known in page
+    assert "> `softmax/b`, float32: nan, certified 0.75" in page
+    assert "repro softmax/b x --dtype float32 --grade standard" in page
     assert "| x | cuda/eager | **not run** |" in page
+    assert "| x | tpu | **not run** |" in page
     assert "x, cuda, eager: 1 not run: no cuda device" in page
     assert page == report.markdown([made()])
 

@@ -48,7 +48,10 @@ class LedgerError(Exception):
 
 @dataclass(frozen=True)
 class Deviation:
-    """One entry; an empty tuple of devices, dtypes, modes or grades means any."""
+    """One entry; an empty tuple of devices, dtypes, modes or grades means any.
+
+    A pattern of `cases` is a glob over case ids, or, with an @, over CASE@DTYPE/GRADE.
+    """
 
     id: str
     adapter: str
@@ -66,8 +69,12 @@ class Deviation:
 
     def matches(self, verdict: Verdict) -> bool:
         """Whether this entry speaks of the verdict's claim."""
+        narrow = f"{verdict.case}@{verdict.dtype}/{verdict.grade}"
         return (
-            any(fnmatchcase(verdict.case, pattern) for pattern in self.cases)
+            any(
+                fnmatchcase(narrow if "@" in pattern else verdict.case, pattern)
+                for pattern in self.cases
+            )
             and verdict.device in (self.devices or (verdict.device,))
             and verdict.dtype in (self.dtypes or (verdict.dtype,))
             and verdict.mode in (self.modes or (verdict.mode,))

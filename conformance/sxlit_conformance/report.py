@@ -94,6 +94,11 @@ def _text(text: str) -> str:
 
 def _environments(records: Sequence[Record]) -> str:
     rows = []
+    asked = {
+        (record.header["adapter"], device)
+        for record in records
+        for device, _ in _places([record])
+    }
     for record in records:
         header = record.header
         for place, where in header["environments"].items():
@@ -112,6 +117,11 @@ def _environments(records: Sequence[Record]) -> str:
             if (device, mode) not in ran:
                 place = _text(f"{device}/{mode}")
                 rows.append((_text(header["adapter"]), place, "**not run**", "", ""))
+        # A device that the adapter offers, and that no record was made on.
+        for device in header["declared"]["devices"]:
+            if (header["adapter"], device) not in asked:
+                name = _text(header["adapter"])
+                rows.append((name, _text(device), "**not run**", "", ""))
     return _table(("adapter", "device/mode", "machine", "software", "date"), rows)
 
 
@@ -174,23 +184,25 @@ def _known(record: Record) -> list[str]:
             groups[verdict.ledger].append(verdict)
     if not groups:
         return []
-    rows = []
+    parts = [f"## Known deviations of {_text(record.header['adapter'])}"]
     for name, verdicts in sorted(groups.items()):
         entry = record.footer["deviations"][name]
         issue = entry["issue"]
         short = issue.removeprefix("https://github.com/").replace("/issues/", "#")
-        link = f" [{_text(short)}]({issue})" if issue else ""
+        link = f" ([{_text(short)}]({issue}))" if issue else ""
         example = max(verdicts, key=lambda verdict: verdict.ratio or 0.0)
-        place = f"`{example.case}` {example.dtype}"
-        rows.append(
-            (
-                f"**{name}** ({len(verdicts)}): {_text(entry['reason'])}{link}",
-                place,
-                _measured(example),
-            )
-        )
-    title = f"## Known deviations of {_text(record.header['adapter'])}"
-    return [title, _table(("deviation (claims)", "example", "what was seen"), rows)]
+        count = f"{len(verdicts)} claim" + "s" * (len(verdicts) > 1)
+        parts += [f"**{name}**, {count}: {_text(entry['reason'])}{link}"]
+        parts += [f"> `{example.case}`, {example.dtype}: {_measured(example)}."]
+        parts += [f"```text\n{_repro(record, example)}\n```"]
+    return parts
+
+
+def _repro(record: Record, verdict: Verdict) -> str:
+    """The command that prints a program which shows this deviation."""
+    grade = "" if verdict.grade == "contract" else f" --grade {verdict.grade}"
+    asked = f"{verdict.case} {record.header['adapter']} --dtype {verdict.dtype}{grade}"
+    return f"sxlit-conformance repro {asked}"
 
 
 def _measured(verdict: Verdict) -> str:
