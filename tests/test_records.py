@@ -16,7 +16,7 @@ FILES = sorted((ROOT / "conformance/sxlit_conformance/records").glob("*.jsonl"))
 EACH = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 sys.path.insert(0, str(ROOT / "tools"))
-import records
+import records  # noqa: E402
 
 
 def first(path: Path) -> Record:
