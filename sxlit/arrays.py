@@ -15,6 +15,7 @@ import numpy.typing as npt
 __all__ = [
     "FloatArray",
     "RESULT_DTYPES",
+    "as_array",
     "as_real_array",
     "Batch",
     "as_batch",
@@ -28,6 +29,32 @@ RESULT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 # %% ../book/A_arrays.ipynb #as-real-array
+def as_array(x: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """Return `x` as an array of whatever dtype, or say why there is none.
+
+    Args:
+        x: anything NumPy turns into an array.
+        name: what to call it in an error message.
+
+    Raises:
+        TypeError: a masked array, whose mask NumPy would drop in silence.
+        ValueError: nested lists of unequal lengths.
+
+    Examples:
+        >>> as_array([[1, 2]], "logits").shape
+        (1, 2)
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: got a masked array, whose mask would be lost; fill it first, "
+            "for logits with .filled(-np.inf)"
+        )
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected a rectangular array; {error}") from None
+
+
 def as_real_array(x: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     """Return `x` as an array of real numbers in native byte order, or say why not.
 
@@ -50,21 +77,13 @@ def as_real_array(x: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
         >>> as_real_array([True, False], "logits")
         array([1., 0.])
     """
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name}: got a masked array, whose mask would be lost; fill it first, "
-            "for logits with .filled(-np.inf)"
-        )
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected a rectangular array; {error}") from None
+    array = as_array(x, name)
     dtype = array.dtype.newbyteorder("=")
     if dtype.kind in "bui":
         dtype = np.dtype(np.float64)
     if dtype not in RESULT_DTYPES:
         narrow = "; convert with .astype(np.float32) or .astype(np.float64)"
-        hint = narrow if dtype.kind == "f" else ""
+        hint = narrow if "float" in dtype.name else ""
         raise TypeError(
             f"{name}: expected float32, float64, integers or booleans, "
             f"got {array.dtype}{hint}"

@@ -63,6 +63,8 @@ def softmax_jacobian(x: npt.ArrayLike) -> npt.NDArray[Any]:
         >>> softmax_jacobian([0.0, 0.0])
         array([[ 0.25, -0.25],
                [-0.25,  0.25]])
+
+    Source: Bridle (1990).
     """
     batch = as_batch(x, -1)
     state = row_state(batch.rows)
@@ -90,14 +92,15 @@ def softmax_jvp(x: npt.ArrayLike, v: npt.ArrayLike, axis: int = -1) -> npt.NDArr
         TypeError: a dtype that is not accepted, or an axis that is not an integer.
         ValueError: no such axis, no classes, or another shape of `v`.
 
-    At the edges: a NaN in `x` or `v` makes its row NaN; where softmax is NaN the result
-    is.
+    At the edges: a NaN in `x` or `v`, or in softmax, makes its row NaN.
 
     Error: at most `sxlit.bounds.softmax_jvp`.
 
     Examples:
         >>> softmax_jvp([0.0, 0.0], [1.0, 0.0])
         array([ 0.25, -0.25])
+
+    Source: Bridle (1990), as a matrix.
     """
     batch = as_batch(x, axis)
     direction = as_companion(batch, v, "v")
@@ -128,6 +131,8 @@ def softmax_vjp(x: npt.ArrayLike, g: npt.ArrayLike, axis: int = -1) -> npt.NDArr
     Examples:
         >>> softmax_vjp([0.0, 0.0], [1.0, 0.0])
         array([ 0.25, -0.25])
+
+    Source: Bridle (1990), as a matrix.
     """
     batch = as_batch(x, axis)
     cotangent = as_companion(batch, g, "g")
@@ -166,6 +171,8 @@ def log_softmax_jvp(
     Examples:
         >>> log_softmax_jvp([0.0, 0.0], [1.0, 0.0])
         array([ 0.5, -0.5])
+
+    Source: Boyd and Vandenberghe (2004), section 3.1.5.
     """
     batch = as_batch(x, axis)
     direction = as_companion(batch, v, "v")
@@ -199,6 +206,8 @@ def log_softmax_vjp(
     Examples:
         >>> log_softmax_vjp([0.0, 0.0], [1.0, 0.0])
         array([ 0.5, -0.5])
+
+    Source: Boyd and Vandenberghe (2004), section 3.1.5.
     """
     batch = as_batch(x, axis)
     cotangent = as_companion(batch, g, "g")
@@ -231,6 +240,8 @@ def logsumexp_jvp(x: npt.ArrayLike, v: npt.ArrayLike, axis: int = -1) -> Any:
     Examples:
         >>> float(logsumexp_jvp([0.0, 0.0], [1.0, 0.0]))
         0.5
+
+    Source: Boyd and Vandenberghe (2004), section 3.1.5.
     """
     batch = as_batch(x, axis)
     direction = as_companion(batch, v, "v")
@@ -262,6 +273,8 @@ def logsumexp_vjp(
     Examples:
         >>> logsumexp_vjp([0.0, 0.0], 1.0)
         array([0.5, 0.5])
+
+    Source: Boyd and Vandenberghe (2004), section 3.1.5.
     """
     batch = as_batch(x, axis)
     cotangent = as_row_companion(batch, g, "g")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import Batch, as_batch
+from sxlit.arrays import Batch, FloatArray, as_array, as_batch
 from sxlit.rowloss import Distributions, Labels, as_targets
 from sxlit.rows import row_state
 
@@ -24,19 +24,18 @@ def _as_problem(
     logits: npt.ArrayLike, targets: npt.ArrayLike, axis: int, check_targets: bool
 ) -> tuple[Batch, Labels | Distributions]:
     """Lay out logits and targets, and say so if they look exchanged."""
-    ranks = np.ndim(logits), np.ndim(targets)
-    kinds = np.asarray(logits).dtype.kind, np.asarray(targets).dtype.kind
-    if ranks[0] == ranks[1] - 1 and kinds[0] in "iu" and kinds[1] == "f":
+    x, q = as_array(logits, "logits"), as_array(targets, "targets")
+    if x.ndim == q.ndim - 1 and x.dtype.kind in "iu" and q.dtype.kind == "f":
         raise ValueError(
-            f"logits: expected scores, got integers of shape {np.shape(logits)} with "
-            f"targets of shape {np.shape(targets)}: the logits come first, "
+            f"logits: expected scores, got integers of shape {x.shape} with targets "
+            f"of shape {q.shape}: the logits come first, "
             "cross_entropy(logits, targets)"
         )
-    batch = as_batch(logits, axis, "logits")
-    return batch, as_targets(batch, targets, check=check_targets)
+    batch = as_batch(x, axis, "logits")
+    return batch, as_targets(batch, q, check=check_targets)
 
 
-def _check_reduction(reduction: str) -> None:
+def check_reduction(reduction: str) -> None:
     if reduction not in ("none", "sum", "mean"):
         raise ValueError(
             f"reduction: expected 'none', 'sum' or 'mean', got {reduction!r}"
@@ -94,16 +93,24 @@ def cross_entropy(
 
     Source: Good (1952) for the loss; Bridle (1990) for its use with softmax.
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     batch, target = _as_problem(logits, targets, axis, check_targets)
     losses = target.loss(row_state(batch.rows))
     if reduction == "none":
         return batch.per_row(losses)
-    total = losses.sum()
-    if reduction == "mean":
-        total = total / len(losses) if len(losses) else np.nan
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        total = losses.sum() if reduction == "sum" else _mean(losses)
         return batch.dtype.type(total)
+
+
+def _mean(losses: FloatArray) -> Any:
+    """The mean of the losses; NaN of none."""
+    if not len(losses):
+        return np.nan
+    total = losses.sum()
+    if np.isinf(total) and np.isfinite(losses).all():
+        return (losses / len(losses)).sum()  # only the sum is too large
+    return total / len(losses)
 
 
 # %% ../book/09_loss_in_practice.ipynb #cross-entropy-grad
@@ -152,7 +159,7 @@ def cross_entropy_grad(
 
     Source: Bridle (1990).
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     batch, target = _as_problem(logits, targets, axis, check_targets)
     gradient = target.gradient(row_state(batch.rows))
     if reduction == "mean":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import Batch, FloatArray, as_companion
+from sxlit.arrays import Batch, FloatArray, as_array, as_companion
 from sxlit.jacobian import complements
 from sxlit.lse import surprise
 from sxlit.rows import RowState, probabilities
@@ -116,7 +116,7 @@ def as_targets(
         >>> as_targets(as_batch([[0.0, 1.0]], -1), [1])
         Labels(index=array([[1]]))
     """
-    array = np.asarray(targets)
+    array = as_array(targets, "targets")
     kind, shape = array.dtype.kind, array.shape
     if kind in "iu" and shape == batch.lead:
         return _as_labels(batch, array)

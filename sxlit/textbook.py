@@ -28,6 +28,11 @@ def softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
         Shares that sum to one along `axis`; the shape of `x`, the dtype that NumPy's
         exp has for it. NaN, with a RuntimeWarning, where an exponential overflows.
 
+    Raises:
+        AxisError: no such axis.
+
+    At the edges: whatever NumPy makes of it; chapter 3 says what it should be.
+
     Examples:
         >>> softmax([2.0, 3.0, 5.0]).round(4)
         array([0.042 , 0.1142, 0.8438])
@@ -51,9 +56,16 @@ def log_softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
     Returns:
         $\log p_i$ in nats; the shape of `x`.
 
+    Raises:
+        AxisError: no such axis.
+
+    At the edges: whatever NumPy makes of it; chapter 3 says what it should be.
+
     Examples:
         >>> log_softmax([0.0, 0.0]).round(4)
         array([-0.6931, -0.6931])
+
+    Source: the textbook softmax and NumPy's log.
     """
     return np.asarray(np.log(softmax(x, axis)))
 
@@ -71,9 +83,16 @@ def logsumexp(x: npt.ArrayLike, axis: int = -1) -> Any:
     Returns:
         The logarithm in nats; the shape of `x` without `axis`.
 
+    Raises:
+        AxisError: no such axis.
+
+    At the edges: whatever NumPy makes of it; chapter 3 says what it should be.
+
     Examples:
         >>> float(logsumexp([0.0, 0.0]).round(4))
         0.6931
+
+    Source: its definition.
     """
     return np.log(np.exp(np.asarray(x)).sum(axis=axis))
 
@@ -93,9 +112,16 @@ def cross_entropy(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Any:
     Returns:
         The mean loss in nats, a scalar.
 
+    Raises:
+        IndexError: a label from C on.
+
+    At the edges: whatever NumPy makes of it; chapter 3 says what it should be.
+
     Examples:
         >>> float(cross_entropy([[2.0, 1.0, 0.1]], [0]).round(4))
         0.417
+
+    Source: Good (1952).
     """
     p = softmax(logits)
     return -np.log(p[np.arange(len(p)), np.asarray(labels)]).mean()
@@ -115,9 +141,16 @@ def cross_entropy_grad(
     Returns:
         The derivative in each logit; the shape of `logits`.
 
+    Raises:
+        IndexError: a label from C on.
+
+    At the edges: whatever NumPy makes of it; chapter 3 says what it should be.
+
     Examples:
         >>> cross_entropy_grad([[0.0, 0.0]], [0])
         array([[-0.5,  0.5]])
+
+    Source: Bridle (1990).
     """
     p = softmax(logits)
     p[np.arange(len(p)), np.asarray(labels)] -= 1

@@ -1,0 +1,38 @@
+"""Every public function says all that a docstring of this project has to say."""
+
+from __future__ import annotations
+
+from types import FunctionType, ModuleType
+
+import pytest
+
+import sxlit
+from sxlit import bounds, textbook
+
+PARTS = ("Args:", "Returns:", "Raises:", "At the edges", "Examples:", ">>> ")
+
+
+def public(module: ModuleType) -> list[FunctionType]:
+    names = (getattr(module, name) for name in module.__all__)
+    return [value for value in names if isinstance(value, FunctionType)]
+
+
+def name(function: FunctionType) -> str:
+    return f"{function.__module__}.{function.__name__}"
+
+
+@pytest.mark.parametrize("function", public(sxlit) + public(textbook), ids=name)
+def test_a_function_has_every_part_and_its_source(function: FunctionType) -> None:
+    text = function.__doc__ or ""
+    assert [part for part in (*PARTS, "Source:") if part not in text] == []
+
+
+@pytest.mark.parametrize("function", public(sxlit), ids=name)
+def test_a_function_names_its_bound(function: FunctionType) -> None:
+    assert f"sxlit.bounds.{function.__name__}`" in (function.__doc__ or "")
+
+
+@pytest.mark.parametrize("function", public(bounds), ids=name)
+def test_a_bound_has_every_part_and_its_theorem(function: FunctionType) -> None:
+    text = function.__doc__ or ""
+    assert [part for part in (*PARTS, "`thm-") if part not in text] == []
