@@ -37,7 +37,7 @@ def matrix(records: Path = RECORDS, target: Path = MATRIX) -> None:
     if not found:
         raise BookError(
             f"expected records in {records}, found none: the conformance page shows "
-            "them; run `nox -s conformance`, or restore them from git"
+            "them; run `nox -s conformance -- --write`, or restore them from git"
         )
     command = [sys.executable, "-m", "sxlit_conformance", "report", *found]
     report = subprocess.run(
