@@ -365,7 +365,8 @@ def softmax_jacobian(
         The largest absolute error of each entry; shape (..., C, C), float64.
 
     Raises:
-        TypeError, ValueError: as `sxlit.softmax_jacobian`; ValueError for another grade.
+        TypeError, ValueError: as `sxlit.softmax_jacobian`; ValueError for another
+            grade.
 
     At the edges: says nothing where the exact result is not finite.
 
@@ -850,7 +851,8 @@ def cross_entropy_grad(
         The largest absolute error of each entry; the shape of the logits, float64.
 
     Raises:
-        TypeError, ValueError: as `sxlit.cross_entropy_grad`; ValueError for another grade.
+        TypeError, ValueError: as `sxlit.cross_entropy_grad`; ValueError for another
+            grade.
 
     At the edges: says nothing where the exact result is not finite.
 

@@ -29,7 +29,7 @@ def softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
         exp has for it. NaN, with a RuntimeWarning, where an exponential overflows.
 
     Raises:
-        AxisError: no such axis.
+        ValueError: no such axis.
 
     At the edges: whatever NumPy makes of it; chapter 3 says what it should be.
 
@@ -57,7 +57,7 @@ def log_softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
         $\log p_i$ in nats; the shape of `x`.
 
     Raises:
-        AxisError: no such axis.
+        ValueError: no such axis.
 
     At the edges: whatever NumPy makes of it; chapter 3 says what it should be.
 
@@ -84,7 +84,7 @@ def logsumexp(x: npt.ArrayLike, axis: int = -1) -> Any:
         The logarithm in nats; the shape of `x` without `axis`.
 
     Raises:
-        AxisError: no such axis.
+        ValueError: no such axis.
 
     At the edges: whatever NumPy makes of it; chapter 3 says what it should be.
 

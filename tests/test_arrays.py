@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -40,6 +42,23 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 EVERY = pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
 
+# Each public function with a second array, and that array.
+losses = partial(sxlit.cross_entropy, reduction="none")
+COMPANIONS: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
+    "softmax_jvp": (sxlit.softmax_jvp, G),
+    "softmax_vjp": (sxlit.softmax_vjp, G),
+    "log_softmax_jvp": (sxlit.log_softmax_jvp, G),
+    "log_softmax_vjp": (sxlit.log_softmax_vjp, G),
+    "logsumexp_jvp": (sxlit.logsumexp_jvp, G),
+    "logsumexp_vjp": (sxlit.logsumexp_vjp, G[..., 0]),
+    "loss of labels": (losses, Y),
+    "loss of distributions": (losses, Q),
+    "gradient of labels": (sxlit.cross_entropy_grad, Y),
+    "gradient of distributions": (sxlit.cross_entropy_grad, Q),
+}
+WITH = pytest.mark.parametrize(("f", "other"), COMPANIONS.values(), ids=COMPANIONS)
+PRODUCTS = [name for name in COMPANIONS if name.endswith(("jvp", "vjp"))]
+
 
 def _g(axis: int) -> np.ndarray:
     return np.moveaxis(G, -1, axis)
@@ -50,21 +69,44 @@ def bits(x: Any) -> tuple[Any, ...]:
     return array.dtype, array.shape, array.tobytes()
 
 
+def turned(x: np.ndarray) -> np.ndarray:
+    """The same values through negative strides."""
+    back = (slice(None, None, -1),) * x.ndim
+    return np.ascontiguousarray(x[back])[back]
+
+
+def read_only(x: np.ndarray) -> np.ndarray:
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    return frozen
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "fortran": np.asfortranarray,
+    "negative strides": turned,
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
+    "read-only": read_only,
+}
+LAID_OUT = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+
+
 @EVERY
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "layout",
-    [
-        np.asfortranarray,
-        lambda x: np.ascontiguousarray(x[:, ::-1, ::-1])[:, ::-1, ::-1],
-        lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
-        lambda x: x.astype(x.dtype.newbyteorder(">")),
-    ],
-    ids=["fortran", "negative strides", "strided", "big-endian"],
-)
+@LAID_OUT
 def test_layout_leaves_no_trace(f, dtype, layout):
     x = X.astype(dtype)
     assert bits(f(layout(x))) == bits(f(x))
+
+
+@WITH
+@LAID_OUT
+def test_the_layout_of_a_companion_leaves_no_trace(f, other, layout):
+    """Of directions, cotangents, distributions and labels, beside any logits."""
+    before = other.copy()
+    assert bits(f(X, layout(other))) == bits(f(X, other))
+    assert bits(f(layout(X), layout(other))) == bits(f(X, other))
+    assert bits(other) == bits(before)
 
 
 @EVERY
@@ -113,6 +155,20 @@ def test_other_dtypes_are_refused(f, dtype):
 
 
 @EVERY
+def test_bfloat16_is_refused_with_a_way_out(f):
+    with pytest.raises(TypeError, match=r"got bfloat16; convert with .*float32"):
+        f(X.astype(ml_dtypes.bfloat16))
+
+
+@WITH
+@pytest.mark.parametrize("dtype", ["float16", ml_dtypes.bfloat16])
+def test_companions_of_a_narrow_dtype_are_refused(f, other, dtype):
+    """Labels of a floating dtype are refused as labels, whatever its width."""
+    with pytest.raises(TypeError, match=r"float32|labels"):
+        f(X, other.astype(dtype))
+
+
+@EVERY
 def test_an_empty_batch_gives_an_empty_result(f, monkeypatch):
     for name in ("G", "Q", "Y"):
         monkeypatch.setattr(f"{__name__}.{name}", globals()[name][:0])
@@ -150,6 +206,20 @@ def test_no_classes_is_an_error(f):
         f(np.zeros((2, 0)))
 
 
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_over_no_classes_are_an_error(name):
+    """Even of log-sum-exp, whose value is -inf there: there is nothing to move."""
+    x = np.zeros((2, 0))
+    other = np.zeros(2) if name == "logsumexp_vjp" else x
+    with pytest.raises(ValueError, match="no classes"):
+        getattr(sxlit, name)(x, other)
+
+
+def test_the_jacobian_of_no_classes_is_an_error():
+    with pytest.raises(ValueError, match="no classes"):
+        sxlit.softmax_jacobian(np.zeros((2, 0)))
+
+
 def test_the_sum_over_no_classes_is_empty():
     assert (sxlit.logsumexp(np.zeros((2, 0))) == -np.inf).all()
 
@@ -161,7 +231,14 @@ def test_keepdims_broadcasts_with_the_logits():
 
 
 @pytest.mark.parametrize(
-    "f", [sxlit.softmax_jvp, sxlit.softmax_vjp, sxlit.log_softmax_jvp]
+    "f",
+    [
+        sxlit.softmax_jvp,
+        sxlit.softmax_vjp,
+        sxlit.log_softmax_jvp,
+        sxlit.log_softmax_vjp,
+        sxlit.logsumexp_jvp,
+    ],
 )
 @pytest.mark.parametrize("shape", [(3,), (1, 2, 3), (2, 2, 1), ()])
 def test_companions_are_never_broadcast(f, shape):
@@ -178,3 +255,17 @@ def test_a_mask_is_not_lost_in_silence():
     masked = np.ma.masked_array([1.0, 2.0], [0, 1])
     with pytest.raises(TypeError, match="masked array, whose mask would be lost"):
         sxlit.softmax(masked)
+
+
+@WITH
+def test_a_mask_of_a_companion_is_not_lost_in_silence(f, other):
+    with pytest.raises(TypeError, match="masked array"):
+        f(X, np.ma.masked_array(other, np.zeros(other.shape, bool)))
+
+
+@WITH
+def test_ragged_companions_are_refused(f, other):
+    ragged = other.tolist()
+    ragged[0] = ragged[0][:1]
+    with pytest.raises(ValueError, match="expected a rectangular array"):
+        f(X, ragged)

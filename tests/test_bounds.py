@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -81,26 +82,81 @@ def test_a_bound_can_be_exceeded():
     assert error > 1000 * bounds.cross_entropy(x, [0], numerics=f32)
 
 
-def test_the_products_with_a_direction_are_within_their_bounds():
-    """Jacobian and jvp in float32, against float64 from the oracle's probabilities."""
-    x = (np.arange(5) * 0.7).astype(np.float32)[None]
-    v = np.array([[1.0, -2.0, 0.5, 3.0, -0.25]], np.float32)
+# What the oracle does not know is computed from its probabilities, in exact fractions.
+# Each is (hi, lo), two doubles, and sums over j take the place of 1 - p, which cancels.
+Row = list[Fraction]
+
+
+def fractions(x: np.ndarray) -> list[Row]:
+    """The probabilities of each row."""
+    p = oracle.reference("softmax", {"x": x}, {"axis": -1})
+    pairs = zip(p.hi.tolist(), p.lo.tolist(), strict=True)
+    return [list(map(add, hi, lo)) for hi, lo in pairs]
+
+
+def add(hi: float, lo: float) -> Fraction:
+    return Fraction(hi) + Fraction(lo)
+
+
+def differences(p: Row, v: Row) -> Row:
+    """v_i - sum_j p_j v_j, as sum_j p_j (v_i - v_j)."""
+    return [
+        sum((q * (a - b) for q, b in zip(p, v, strict=True)), Fraction()) for a in v
+    ]
+
+
+def jacobian(p: Row) -> list[Row]:
+    """p_i (delta_ij - p_j), with 1 - p_i as the sum of the others."""
+    matrix = [[-a * b for b in p] for a in p]
+    for i, a in enumerate(p):
+        matrix[i][i] = a * sum(p[:i] + p[i + 1 :], Fraction())
+    return matrix
+
+
+def derivatives(x: np.ndarray, v: np.ndarray) -> dict[str, np.ndarray]:
+    """Exactly, as arrays of fractions, one result a row."""
+    found: dict[str, list[Any]] = {name: [] for name in DERIVATIVES}
+    for p, direction in zip(fractions(x), v.tolist(), strict=True):
+        exact = [Fraction(value) for value in direction]
+        log_slope = differences(p, exact)
+        found["log_softmax_jvp"].append(log_slope)
+        found["softmax_jvp"].append([a * b for a, b in zip(p, log_slope, strict=True)])
+        found["logsumexp_jvp"].append(sum(map(Fraction.__mul__, p, exact), Fraction()))
+        found["softmax_jacobian"].append(jacobian(p))
+    return {name: np.array(rows, dtype=object) for name, rows in found.items()}
+
+
+DERIVATIVES = ("softmax_jvp", "log_softmax_jvp", "logsumexp_jvp", "softmax_jacobian")
+exactly = np.frompyfunc(Fraction, 1, 1)
+
+
+@DTYPES
+@pytest.mark.parametrize("kind", ["calm", "dominated", "far", "tied", "wide"])
+@pytest.mark.parametrize("classes", [1, 2, 3, 10, 33])
+def test_derivatives_along_a_direction_are_within_their_bounds(kind, classes, dtype):
+    x = rows(kind, classes).astype(dtype)
+    v = np.random.default_rng(6).standard_normal(x.shape).astype(dtype)
+    numerics = bounds.Numerics.required(dtype)
+    for name, exact in derivatives(x, v).items():
+        arguments = (x,) if name == "softmax_jacobian" else (x, v)
+        answer = getattr(sxlit, name)(*arguments)
+        error = abs(exactly(answer.astype(float)) - exact)
+        for grade in ("standard", "hra"):
+            allowed = getattr(bounds, name)(*arguments, numerics=numerics, grade=grade)
+            assert allowed.shape == answer.shape == exact.shape
+            assert (error <= exactly(allowed)).all(), (name, grade)
+            if kind == "calm" and classes > 1:  # and zeros would not be
+                assert (abs(exact) > exactly(allowed)).all(), (name, grade)
+
+
+def test_a_diagonal_by_subtraction_exceeds_the_relative_bound():
+    """p (1 - p) in float32 at a gap of 20 is 0; only the standard grade allows that."""
+    x = np.array([[20, 0, 0]], np.float32)
     f32 = bounds.Numerics.required("float32")
-    p = oracle.reference("softmax", {"x": x}, {"axis": -1}).hi[0]
-    mean = float((p * v[0].astype(float)).sum())
-    exact = {
-        "softmax_jvp": p * (v[0] - mean),
-        "log_softmax_jvp": v[0] - mean,
-        "logsumexp_jvp": mean,
-    }
-    for name, value in exact.items():
-        error = np.abs(getattr(sxlit, name)(x, v)[0].astype(float) - value)
-        assert (error <= getattr(bounds, name)(x, v, numerics=f32)[0]).all(), name
-    matrix = np.diag(p) - np.outer(p, p)
-    error = np.abs(sxlit.softmax_jacobian(x)[0].astype(float) - matrix)
-    for grade in ("standard", "hra"):
-        allowed = bounds.softmax_jacobian(x, numerics=f32, grade=grade)[0]
-        assert (error <= allowed).all()
+    corner = derivatives(x, np.zeros((1, 3)))["softmax_jacobian"][0, 0, 0]
+    assert corner > 1000 * bounds.softmax_jacobian(x, numerics=f32)[0, 0, 0]
+    allowed = bounds.softmax_jacobian(x, numerics=f32, grade="standard")
+    assert corner < allowed[0, 0, 0]
 
 
 @DTYPES
@@ -150,6 +206,52 @@ def test_numerics_of_another_dtype():
         bounds.Numerics.required("float16")
 
 
-@pytest.mark.parametrize("name", [n for n in bounds.__all__ if n.islower()])
+@DTYPES
+def test_whoever_flushes_subnormals_loses_what_they_hold(dtype):
+    info = np.finfo(dtype)
+    keeps = bounds.Numerics.required(dtype)
+    flushes = bounds.Numerics.required(dtype, flushes_subnormals=True)
+    assert keeps.underflow == float(info.smallest_subnormal)
+    assert flushes.underflow == 2 * float(info.smallest_normal)
+    assert flushes.unit == keeps.unit
+
+
+def test_a_subnormal_probability_may_be_lost_only_where_they_are_flushed():
+    """e^-100 is 26 spacings of float32's subnormals: 0 is wrong for who has them."""
+    x = np.array([100, 0, 0], np.float32)
+    keeps = bounds.Numerics.required("float32")
+    flushes = bounds.Numerics.required("float32", flushes_subnormals=True)
+    p = float(np.exp(-100.0))
+    assert 0 < p < np.finfo(np.float32).smallest_normal
+    assert (bounds.softmax(x, numerics=keeps)[1:] < p).all()
+    assert (bounds.softmax(x, numerics=flushes)[1:] > p).all()
+    lost = flushes.underflow - keeps.underflow
+    wider = bounds.softmax(x, numerics=flushes) - bounds.softmax(x, numerics=keeps)
+    assert (wider[1:] >= lost).all()
+
+
+NAMES = [n for n in bounds.__all__ if n.islower()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_grade_is_refused(name):
+    x, f64 = np.zeros((1, 2)), bounds.Numerics.required("float64")
+    arguments: tuple[Any, ...] = (x, [0]) if name.startswith("cross") else (x,)
+    if name.endswith(("jvp", "vjp")):
+        arguments = (x, [1.0] if name == "logsumexp_vjp" else x)
+    bound = getattr(bounds, name)
+    assert np.isfinite(bound(*arguments, numerics=f64, grade="standard")).all()
+    with pytest.raises(ValueError, match="grade: expected"):
+        bound(*arguments, numerics=f64, grade="HRA")
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy_grad"])
+def test_an_unknown_reduction_is_refused(name):
+    f64 = bounds.Numerics.required("float64")
+    with pytest.raises(ValueError, match="reduction: expected"):
+        getattr(bounds, name)(np.zeros((1, 2)), [0], numerics=f64, reduction="average")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_bound_has_its_function(name):
     assert callable(getattr(sxlit, name))

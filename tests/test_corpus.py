@@ -70,29 +70,73 @@ def test_the_corpus_crosses_what_it_promises() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("row", "least"),
-    [
-        ("no classes", 4),
-        ("NaN", 8),
-        ("all -inf", 6),
-        ("two or more +inf", 3),
-        ("exactly one +inf", 8),
-        ("-inf where the target is 0", 2),
-        ("-inf where the target is not 0", 2),
-        ("an empty batch", 4),
-        ("label out of range", 8),
-        ("labels of a floating dtype", 1),
-        ("distributions of an integer dtype", 1),
-        ("shapes that would only broadcast", 3),
-        ("arguments in the wrong order", 1),
-        ("soft targets that do not sum to one", 2),
-        ("negative soft targets", 2),
-        ("layouts", 10),
-    ],
+# The rows of the library's edge-case contract, and how many cases ask of each at least.
+# Exceptions. The wire carries no such array: longdouble, complex, objects, strings (the
+# library's own tests refuse them). No operation takes it: ignored rows, class weights,
+# total weight 0, check_targets, given probabilities, the binary loss. Not claimed yet:
+# float16 and bfloat16.
+CONTRACT = {
+    "no classes": 10,
+    "NaN": 8,
+    "NaN target": 2,
+    "NaN cotangent": 3,
+    "all -inf": 7,
+    "two or more +inf": 6,
+    "exactly one +inf": 8,
+    "-inf": 8,
+    "-inf where the target is 0": 2,
+    "-inf where the target is not 0": 4,
+    "the first row that applies decides": 1,
+    "an empty batch": 4,
+    "zero-size batch": 6,
+    "label out of range": 10,
+    "labels of a floating dtype": 2,
+    "distributions of an integer dtype": 2,
+    "shapes": 2,
+    "shapes that would only broadcast": 7,
+    "arguments in the wrong order": 2,
+    "soft targets that do not sum to one": 2,
+    "negative soft targets": 2,
+    "integer or boolean logits": 12,
+    "layouts": 25,
+    "finite logits": 5,
+    "finite logits give finite shares": 3,
+    "axis": 1,
+}
+CITED = Counter(
+    case.source.removeprefix("edge-case contract: ").partition(",")[0]
+    for case in CASES
+    if case.source.startswith("edge-case contract: ")
 )
+
+
+@pytest.mark.parametrize(("row", "least"), CONTRACT.items())
 def test_each_row_of_the_edge_case_contract_is_asked(row: str, least: int) -> None:
-    assert sum("edge-case contract: " + row in case.source for case in CASES) >= least
+    assert CITED[row] >= least
+
+
+def test_no_case_cites_a_row_that_the_contract_lacks() -> None:
+    assert set(CITED) <= set(CONTRACT)
+
+
+@pytest.mark.parametrize("row", ["no classes", "shapes that would only broadcast"])
+def test_every_operation_with_a_companion_is_asked(row: str) -> None:
+    asked = {case.operation for case in CASES if row in case.source}
+    assert asked >= {name for name, o in OPERATIONS.items() if len(o.arguments) > 1}
+
+
+@pytest.mark.parametrize("kind", ["b", "i"])
+def test_integer_logits_reach_the_adapter_and_the_oracle(kind: str) -> None:
+    found = [case for case in CASES if first_kind(case) == kind]
+    found = [case for case in found if "reference" in case.accept]
+    assert len({case.operation for case in found}) >= 5
+    for case in found:
+        assert case.dtypes == ("float64",)  # what the logits are promoted to
+        assert 0 < worst_vacuity(case, "float64", "contract") < 1, case.id
+
+
+def first_kind(case: Case) -> str:
+    return next(iter(corpus.materialise(case, case.dtypes[0]).values())).dtype.kind
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

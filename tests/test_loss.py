@@ -124,6 +124,15 @@ def test_the_mean_of_float32_losses_does_not_overflow():
     assert sxlit.cross_entropy(x, [0, 0, 0, 0], reduction="sum") == INF
 
 
+def test_the_mean_of_float64_losses_does_not_overflow():
+    """A warning would be an error here; the sum is beyond the largest float64."""
+    x = [[1e308, 0]] * 3
+    assert sxlit.cross_entropy(x, [1, 1, 1]) == pytest.approx(1e308, rel=1e-15)
+    assert sxlit.cross_entropy(x, [1, 1, 1], reduction="sum") == INF
+    hot = np.array([[0.0, 1.0]] * 3)
+    assert same_bits(sxlit.cross_entropy(x, hot), sxlit.cross_entropy(x, [1, 1, 1]))
+
+
 def test_a_row_of_losses_does_not_depend_on_its_batch():
     x, y = rows_of_every_kind(), np.arange(9) % 6
     each = sxlit.cross_entropy(x, y, reduction="none")
@@ -231,6 +240,31 @@ def test_targets_that_are_neither(f, targets, error, match):
 def test_distributions_of_another_dtype(f, dtype):
     with pytest.raises(TypeError, match="float32"):
         f(np.zeros((1, 2)), np.ones((1, 2), dtype))
+
+
+@BOTH
+@pytest.mark.parametrize("targets", [[0, 1], [[0.5, 0.5], [1.0, 0.0]]])
+def test_masked_targets(f, targets):
+    masked = np.ma.masked_array(targets, np.zeros(np.shape(targets), bool))
+    with pytest.raises(TypeError, match="targets: got a masked array"):
+        f(np.zeros((2, 2)), masked)
+    with pytest.raises(TypeError, match="logits: got a masked array"):
+        f(np.ma.masked_array(np.zeros((2, 2)), np.eye(2)), targets)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("logits", "targets", "named"),
+    [
+        ([[1.0, 2.0], [1.0]], [0, 0], "logits"),
+        ([[1.0, 2.0], [1.0, 2.0]], [[0.5, 0.5], [1.0]], "targets"),
+        ([[1.0, 2.0], [1.0]], [[0.5, 0.5], [1.0]], "logits"),
+        ([[[1.0], [2.0]], [[1.0, 2.0], [1.0]]], [[0, 0], [0]], "logits"),
+    ],
+)
+def test_ragged_lists(f, logits, targets, named):
+    with pytest.raises(ValueError, match=f"{named}: expected a rectangular array"):
+        f(logits, targets)
 
 
 @BOTH

@@ -120,12 +120,113 @@ def test_the_gradient_of_an_empty_sum_is_zero():
 
 
 @pytest.mark.parametrize(
-    "f", [sxlit.softmax_jvp, sxlit.softmax_vjp, sxlit.log_softmax_vjp]
+    "f",
+    [
+        sxlit.softmax_jvp,
+        sxlit.softmax_vjp,
+        sxlit.log_softmax_jvp,
+        sxlit.log_softmax_vjp,
+        sxlit.logsumexp_jvp,
+    ],
 )
 def test_a_nan_cotangent_stays_in_its_row(f):
-    result = f(np.zeros((2, 2)), [[NAN, 0], [1, 0]])
-    assert np.isnan(result[0]).all()
-    assert np.isfinite(result[1]).all()
+    """Even where the class that it belongs to has no share at all."""
+    result = f([[0, 0], [-INF, 0], [0, 0]], [[NAN, 0], [NAN, 0], [1, 0]])
+    assert np.isnan(result[:2]).all()
+    assert np.isfinite(result[2]).all()
+
+
+def test_a_nan_cotangent_of_one_row_stays_in_it():
+    result = sxlit.logsumexp_vjp([[0, 1], [-INF, -INF], [0, 1]], [NAN, NAN, 1])
+    assert np.isnan(result[:2]).all()
+    assert same_bits(result[2], sxlit.softmax([0, 1]))
+
+
+def test_a_nan_beats_the_zero_of_an_empty_sum():
+    assert np.isnan(sxlit.logsumexp_jvp([-INF, -INF], [NAN, 1]))
+    assert np.isnan(sxlit.logsumexp_vjp([-INF, -INF], NAN)).all()
+
+
+# The products with (1, 2, 4) at rows of special logits, and log-sum-exp's with 3.
+LOST = [NAN] * 3
+PRODUCTS = [
+    # row, log_softmax_jvp, log_softmax_vjp, logsumexp_jvp, logsumexp_vjp
+    ([INF, 0, 1], [0, 1, 3], [-6, 2, 4], 1, [3, 0, 0]),
+    ([0, INF, -INF], [-1, 0, 2], [1, -5, 4], 2, [0, 3, 0]),
+    ([INF, INF, 0], LOST, [NAN, NAN, 4], NAN, [NAN, NAN, 0]),
+    ([-INF, -INF, -INF], LOST, LOST, 0, [0, 0, 0]),
+    ([-INF, 0, -INF], [-1, 0, 2], [1, -5, 4], 2, [0, 3, 0]),
+    ([-INF, 0, 0], [-2, -1, 1], [1, -1.5, 0.5], 3, [0, 1.5, 1.5]),
+    ([NAN, 0, 1], LOST, LOST, NAN, LOST),
+    ([NAN, INF, 0], LOST, LOST, NAN, LOST),
+    ([NAN, -INF, -INF], LOST, LOST, NAN, LOST),
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "log_jvp", "log_vjp", "lse_jvp", "lse_vjp"),
+    PRODUCTS,
+    ids=[str(row[0]) for row in PRODUCTS],
+)
+@DTYPES
+def test_products_at_special_values(row, log_jvp, log_vjp, lse_jvp, lse_vjp, dtype):
+    """In a batch, so that the row beside it is seen to be untouched."""
+    x = np.array([row, [0, 1, 2]], dtype)
+    v = np.array([[1, 2, 4]] * 2, dtype)
+    wanted = {
+        "log_softmax_jvp": (v, log_jvp),
+        "log_softmax_vjp": (v, log_vjp),
+        "logsumexp_jvp": (v, lse_jvp),
+        "logsumexp_vjp": (np.array([3, 3], dtype), lse_vjp),
+    }
+    for name, (other, value) in wanted.items():
+        result = getattr(sxlit, name)(x, other)
+        assert result.dtype == dtype
+        np.testing.assert_array_equal(result[0], np.array(value, dtype), name)
+        assert same_bits(result[1], getattr(sxlit, name)(x[1], other[1])), name
+
+
+@pytest.mark.parametrize("f", [sxlit.softmax_jvp, sxlit.softmax_vjp])
+@pytest.mark.parametrize(
+    ("row", "slope"),
+    [
+        ([INF, 0, 1], [0, 0, 0]),
+        ([-INF, -INF, -INF], LOST),
+        ([-INF, 0, -INF], [0, 0, 0]),
+        ([-INF, 0, 0], [0, -0.5, 0.5]),
+        ([NAN, 0, 1], LOST),
+        ([NAN, INF, 0], LOST),
+    ],
+)
+def test_slopes_of_softmax_at_special_values(f, row, slope):
+    """Beside a lone +inf, or where one class is left, the shares are constant."""
+    result = f([row, [0, 1, 2]], [[1, 2, 4]] * 2)
+    np.testing.assert_array_equal(result[0], slope)
+    assert same_bits(result[1], f([0, 1, 2], [1, 2, 4]))
+
+
+@pytest.mark.parametrize("f", [sxlit.softmax_jvp, sxlit.softmax_vjp])
+def test_where_softmax_is_nan_so_is_its_slope(f):
+    assert np.isnan(f([INF, INF, 0], [1, 2, 4])[:2]).all()
+
+
+@pytest.mark.parametrize(
+    ("row", "matrix"),
+    [
+        ([INF, 0], [[0, 0], [0, 0]]),
+        ([-INF, 0], [[0, 0], [0, 0]]),
+        ([-INF, 0, 0], [[0, 0, 0], [0, 0.25, -0.25], [0, -0.25, 0.25]]),
+        ([INF, INF, 0], [LOST, LOST, [NAN, NAN, 0]]),
+        ([-INF, -INF], [[NAN] * 2] * 2),
+        ([NAN, 0], [[NAN] * 2] * 2),
+    ],
+)
+@DTYPES
+def test_the_jacobian_at_special_values(row, matrix, dtype):
+    x = np.array([row, np.zeros(len(row))], dtype)
+    result = sxlit.softmax_jacobian(x)
+    np.testing.assert_array_equal(result[0], np.array(matrix, dtype))
+    assert same_bits(result[1], sxlit.softmax_jacobian(x[1]))
 
 
 # Derivatives, against the matrix and against differences

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from suite_bench import FAKES
-from sxlit_conformance import cli, record
+from sxlit_conformance import cli, corpus, record
 
 CORRECT = str(FAKES / "correct.py")
 FEW = "softmax/gap-5@ and float32 and not log"
@@ -47,6 +48,10 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         (f"run {FAKES}/missing_framework.py", "a_framework_that_nobody_has"),
         (f"run {FAKES}/broken_at_import.py", "broken_at_import.py:4: KeyError"),
         (f"run {FAKES}/no_core.py", "offers none of the core operations"),
+        (f"run {FAKES}/wrong_signature.py", "expected softmax(x, axis), with the"),
+        (f"repro softmax/gap-5 {CORRECT} --device gpu", "no device 'gpu'; it declares"),
+        (f"repro softmax/gap-5 {CORRECT} --mode lazy", "no mode 'lazy'; it declares"),
+        ("repro softmax/gap-5 torch --device nonsense", "declares cpu, cuda"),
         ("list things", "invalid choice: 'things'"),
         ("show softmax/gap-2000", "unknown case 'softmax/gap-2000'; did you mean"),
         ("repro softmax/gap-5 trch", "unknown adapter 'trch'"),
@@ -160,6 +165,32 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     for part in ("softmax(x, axis=-1)", "source", "certified", "standard", "thm-"):
         assert part in out
+
+
+def test_a_record_replaces_no_pipe(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    code, out, err = call(capsys, "run", CORRECT, "-k", FEW, "--record", str(pipe))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "it is no regular file" in err
+    assert pipe.is_fifo()
+
+
+def test_show_of_a_contract_says_what_is_accepted_and_what_is_true(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = call(capsys, "show", "cross_entropy/one-class")
+    assert "  accepted zero\n" in out
+    assert out.count("  certified() [0") == 2
+    assert "thm-" not in out
+    _, out, _ = call(capsys, "show", "cross_entropy/label-minus-one")
+    assert "  accepted raises or nan\n" in out
+    assert "no certified value: labels: expected 0 to 2" in out
+    for case in corpus.load():
+        if case.accept != ("reference",):
+            assert call(capsys, "show", case.id)[0] == 0
 
 
 def test_no_framework_is_imported_here() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ WHERE = {
     "platform": "Linux-x86_64",
     "python": "3.12",
     "numpy": "2.4",
+    "companions": {"y": "3.1"},
 }
 
 
@@ -151,6 +153,23 @@ def test_a_path_that_cannot_be_written_is_known_before(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_only_a_file_is_replaced_by_a_record(tmp_path: Path) -> None:
+    # Replacing is what would end a device, such as /dev/null for who may write there.
+    pipe, link, file = (tmp_path / name for name in ("pipe", "link", "r.jsonl"))
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(RecordError, match="it is no regular file"):
+            record.check_writable(path)
+        with pytest.raises(RecordError, match="it is no regular file"):
+            record.write(path, [made()])
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    file.write_text("an old one")
+    record.check_writable(file)
+    assert file.read_text() == "an old one"
+
+
 def test_a_missing_record_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"none\.jsonl: No such file"):
         record.read(tmp_path / "none.jsonl")
@@ -166,6 +185,7 @@ def test_the_page_shows_the_matrix_the_deviations_and_what_was_not_run() -> None
     assert "repro softmax/b x --dtype float32 --grade standard" in page
     assert "| x | cuda/eager | **not run** |" in page
     assert "| x | tpu | **not run** |" in page
+    assert "| Python 3.12, NumPy 2.4, y 3.1 |" in page
     assert "x, cuda, eager: 1 not run: no cuda device" in page
     assert page == report.markdown([made()])
 

@@ -130,8 +130,19 @@ def test_what_cannot_stand_alone_is_refused() -> None:
 
 
 def test_what_is_declared_is_read_without_an_import() -> None:
-    assert declared(ADAPTER, "FLUSHES_SUBNORMALS") is True
-    assert declared(ADAPTER, "DEVICES") is None
+    assert declared(ADAPTER, "FLUSHES_SUBNORMALS", False) is True
+    assert declared(ADAPTER, "DEVICES", ("cpu",)) == ("cpu",)
+    assert declared("NAME, DEVICES = 'a', ('tpu',)", "DEVICES", ()) == ("tpu",)
+    for source in (
+        "DEVICES = tuple(found())",
+        "if gpu():\n    DEVICES = ('cuda',)",
+        "DEVICES = ('cpu',)\nDEVICES += ('cuda',)",
+        "from elsewhere import DEVICES",
+        "DEVICES: tuple",
+    ):
+        assert declared(source, "DEVICES", ("cpu",)) is None
+    with pytest.raises(ReproError, match="line 2: "):
+        declared("x = 1\ndef\n", "DEVICES", ())
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,6 @@ def test_what_is_printed_does_not_reach_the_stream() -> None:
         ("wrong_dtype", "wrong dtype"),
         ("wrong_shape", "wrong shape"),
         ("no_array", "wrong dtype"),
-        ("leaves", "raises"),
     ],
 )
 def test_a_wrong_answer_is_called_by_its_name(name: str, outcome: str) -> None:
@@ -79,11 +78,33 @@ def test_a_wrong_answer_is_called_by_its_name(name: str, outcome: str) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_memory_is_limited() -> None:
     done = run_fake("eats_memory")
-    assert outcomes(done) == {"two": GOOD, "three": ("fail", "raises"), "four": GOOD}
-    assert {v.reason for v in done.verdicts if v.cls == "fail"} in (
-        {"raises MemoryError"},
-        {"raises _ArrayMemoryError"},
-    )
+    assert outcomes(done) == {"two": GOOD, "three": ("crashed",) * 2, "four": GOOD}
+    said = {v.message.partition(":")[0] for v in done.verdicts if v.cls == "crashed"}
+    assert said in ({"MemoryError"}, {"_ArrayMemoryError"})
+
+
+def test_only_an_error_of_the_call_is_a_refusal() -> None:
+    # Whatever is raised, a case that asks for a refusal must not take it for one.
+    rows = {"one": (0,), "two": (0, 1), "three": (0, 1, 2), "four": (0, 1, 2, 3)}
+    cases = [case(name, (row,), accept=("raises",)) for name, row in rows.items()]
+    done = run(fake("interrupts"), cases, bench, limits=QUICK, generators={})
+    assert outcomes(done)["one"] == ("fail", "wrong number")
+    lost = {v.case: v for v in done.verdicts if v.cls == "crashed"}
+    assert [lost[f"softmax/{name}"].message for name in ("two", "three")] == [
+        "KeyboardInterrupt",
+        "MemoryError: no room",
+    ]
+    assert lost["softmax/four"].message.startswith("RecursionError: maximum recursion")
+    done = run(fake("leaves"), cases[:1], bench, limits=QUICK, generators={})
+    assert {(v.cls, v.message) for v in done.verdicts} == {
+        ("crashed", "SystemExit: not today")
+    }
+
+
+def test_a_callable_without_a_signature_is_no_mistake() -> None:
+    done = run_fake("no_signature")
+    assert done.hello["operations"] == ["softmax", "log_softmax"]
+    assert set(outcomes(done).values()) == {GOOD}
 
 
 def test_an_adapter_that_crashes_at_once_is_broken_and_the_rest_not_run() -> None:
@@ -134,6 +155,11 @@ def test_what_is_no_message_ends_the_adapter(tmp_path: Path) -> None:
         ("missing_framework", "has no package 'a_framework_that_nobody_has'; install"),
         ("broken_at_import", r"broken_at_import\.py:4: KeyError: 'softmax'"),
         ("leaves_at_import", r"leaves_at_import\.py:3: SystemExit: not today"),
+        (
+            "wrong_signature",
+            r"expected softmax\(x, axis\), with the options by keyword; got "
+            r"softmax\(x, dim\): missing a required argument: 'dim'",
+        ),
         ("no_core", "offers none of the core operations softmax, log_softmax"),
         ("broken_setup", r"setup: .*broken_setup\.py:5: KeyError: 'device'"),
     ],

@@ -24,6 +24,9 @@ from sxlit_conformance.wire import FLOATS
 
 NAME = "sxlit-conformance"
 
+# What an adapter runs on that does not say so.
+_PLACE = {"DEVICES": ("cpu",), "MODES": ("eager",)}
+
 _ONE_LINE = (
     AdapterError,
     SuiteError,
@@ -182,6 +185,13 @@ def _show(arguments: argparse.Namespace) -> int:
 def _repro(arguments: argparse.Namespace) -> int:
     case = _case(arguments.case)
     source = locate.source(locate.resolve(arguments.adapter, sys.executable))
+    for name, word in (("DEVICES", arguments.device), ("MODES", arguments.mode)):
+        there = declared(source, name, _PLACE[name])
+        if there is not None and word not in there:
+            raise AdapterError(
+                f"adapter {arguments.adapter}: no {name[:-1].lower()} {word!r}; it "
+                f"declares {', '.join(there)}"
+            )
     dtype = arguments.dtype or case.dtypes[0]
     grade = arguments.grade or case.grades[0]
     if dtype not in case.dtypes or grade not in (*case.grades, "standard"):
@@ -194,7 +204,11 @@ def _repro(arguments: argparse.Namespace) -> int:
     if "reference" in case.accept:
         oracle, rules = truth()
         options = corpus.options(case)
-        flushes = declared(source, "FLUSHES_SUBNORMALS")
+        flushes = declared(source, "FLUSHES_SUBNORMALS", False)
+        if flushes is None:
+            raise AdapterError(
+                f"adapter {arguments.adapter}: FLUSHES_SUBNORMALS: expected a literal"
+            )
         allowed = rules.tolerance(
             case.operation,
             inputs,

@@ -22,6 +22,7 @@ class Adapter:
     given: str  # as the user wrote it
     location: str  # "module:NAME" or "file:PATH"
     interpreter: str
+    ships: bool = False  # with the suite: the ledger speaks of these alone
 
 
 def built_in() -> tuple[str, ...]:
@@ -35,7 +36,7 @@ def resolve(text: str, interpreter: str) -> Adapter:
     """A built-in name, a path to a Python file, or a dotted module."""
     if text in built_in():
         module = f"module:sxlit_conformance.adapters.{text.replace('-', '_')}"
-        return Adapter(text, text, module, interpreter)
+        return Adapter(text, text, module, interpreter, ships=True)
     if text.endswith(".py") or "/" in text:
         path = Path(text).resolve()
         if not path.is_file():
@@ -49,6 +50,14 @@ def resolve(text: str, interpreter: str) -> Adapter:
         f"unknown adapter {text!r}{hint}: expected one of {', '.join(built_in())}, "
         "a dotted module, or a path to a .py file"
     )
+
+
+def called(adapter: Adapter, declared: str) -> str:
+    """What a record calls an adapter: a stranger's NAME, but never a built-in's."""
+    name = " ".join(declared.split()) or adapter.name
+    if adapter.ships:
+        return adapter.name
+    return adapter.given if name in built_in() else name
 
 
 def source(adapter: Adapter) -> str:

@@ -16,7 +16,6 @@ from typing import Any, Self
 
 from sxlit_conformance import wire
 from sxlit_conformance.model import Kind
-from sxlit_conformance.operations import OPERATIONS
 
 _TAIL = 4000  # characters of stderr that are kept
 
@@ -60,7 +59,7 @@ class Process:
 
     def __init__(self, interpreter: str, location: str, limits: Limits) -> None:
         home = str(Path(__file__).resolve().parent)
-        arguments = [home, location, ",".join(OPERATIONS), str(limits.memory)]
+        arguments = [home, location, str(limits.memory)]
         self._child = subprocess.Popen(
             [interpreter, "-c", _BOOTSTRAP, *arguments],
             stdin=subprocess.PIPE,

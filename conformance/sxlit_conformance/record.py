@@ -121,6 +121,8 @@ def check_writable(path: str | Path) -> None:
     target = Path(path)
     if target.is_dir():
         raise RecordError(f"cannot write the record {path}: it is a directory")
+    if target.exists() and not target.is_file():  # a device would be replaced
+        raise RecordError(f"cannot write the record {path}: it is no regular file")
     if target.exists() and not os.access(target, os.W_OK):
         raise RecordError(f"cannot write the record {path}: it is write-protected")
     try:
@@ -135,6 +137,7 @@ def check_writable(path: str | Path) -> None:
 
 def write(path: str | Path, records: Sequence[Record]) -> None:
     """Write the records as one file, whole or not at all."""
+    check_writable(path)
     target = Path(path)
     data = b"".join(dumps(record) for record in records)
     try:

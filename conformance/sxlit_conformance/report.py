@@ -103,12 +103,14 @@ def _environments(records: Sequence[Record]) -> str:
         header = record.header
         for place, where in header["environments"].items():
             machine = where["accelerator"] or where["processor"]
+            software = [f"Python {where['python']}", f"NumPy {where['numpy']}"]
+            software += [f"{name} {v}" for name, v in where["companions"].items()]
             rows.append(
                 (
                     _text(f"{header['adapter']} {header['version']}"),
                     _text(place),
                     _text(f"{machine}, {where['platform']}"),
-                    _text(f"Python {where['python']}, NumPy {where['numpy']}"),
+                    _text(", ".join(software)),
                     header["date"][:10],
                 )
             )

@@ -67,7 +67,7 @@ def snippet(
 
 def inline(source: str, operation: str) -> tuple[str, frozenset[str]]:
     """The parts of a module that an operation and setup need, as they are written."""
-    tree = ast.parse(source)
+    tree = _parse(source)
     lines = source.splitlines()
     body = [node for node in tree.body if not _is_idle(node)]
     if not any(operation in _binds(node) for node in body):
@@ -126,12 +126,46 @@ def word(value: float | int) -> str:
     return (digits.rstrip("0").rstrip(".") if power else digits) + power + exponent
 
 
-def declared(source: str, name: str) -> Any:
-    """The literal that a module gives to a name, without importing it; or None."""
-    for node in ast.parse(source).body:
-        if name in _binds(node) and isinstance(node, ast.Assign | ast.AnnAssign):
-            return ast.literal_eval(node.value) if node.value else None
-    return None
+def declared(source: str, name: str, default: Any) -> Any:
+    """The literal that a module gives to a name, without importing it.
+
+    The default where it gives none, and None where only running it would tell.
+    """
+    tree = _parse(source)
+    bound = [node for node in ast.walk(tree) if _gives(node, name)]
+    if not bound:
+        return default
+    node = bound[0]
+    if len(bound) > 1 or node not in tree.body:
+        return None
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return None
+    target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+    value = node.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        pairs = zip(target.elts, value.elts, strict=False)
+        value = next((given for to, given in pairs if _is_name(to, name)), None)
+    elif not _is_name(target, name):
+        return None
+    try:
+        return ast.literal_eval(value) if value else None
+    except ValueError:
+        return None
+
+
+def _parse(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        raise ReproError(f"the adapter, line {error.lineno}: {error.msg}") from error
+
+
+def _gives(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.stmt) and name in _binds(node)
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _words(flat: Array) -> str:

@@ -11,7 +11,7 @@ from sxlit_conformance import __version__, corpus, ledger, record, runner
 from sxlit_conformance.exact import Generators
 from sxlit_conformance.judge import Oracle, Rules, SuiteError, judge
 from sxlit_conformance.ledger import Deviation
-from sxlit_conformance.locate import Adapter
+from sxlit_conformance.locate import Adapter, called
 from sxlit_conformance.model import Array, Case, Claim, Observation, Verdict
 from sxlit_conformance.process import Limits
 from sxlit_conformance.record import Record
@@ -76,9 +76,11 @@ def conduct(
     if run.suite_errors:
         raise SuiteError("suite error: " + "; ".join(run.suite_errors))
     environment: Mapping[str, Any] = next(iter(run.environments.values()), {})
+    # A version that nobody told us, for want of the device, is no other version.
+    speaking = entries if adapter.ships and run.environments else ()
     settled = ledger.settle(
         run.verdicts,
-        entries,
+        speaking,
         adapter=adapter.name,
         version=environment.get("version", ""),
         platform=environment.get("platform", ""),
@@ -88,7 +90,7 @@ def conduct(
         "suite": __version__,
         "corpus": corpus.digest(cases, generators),
         "ledger": ledger.digest(entries),
-        "adapter": adapter.name,
+        "adapter": called(adapter, run.hello.get("name", "")),
         "location": adapter.given,
         "version": environment.get("version", ""),
         "environments": run.environments,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import platform
 import subprocess
@@ -23,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sxlit_conformance import wire
+from sxlit_conformance.operations import OPERATIONS, Operation
 
 _DECLARED = ("ACCUMULATES_IN", "SUM_HEIGHT", "EXP_ULP", "LOG_ULP", "LOG1P_ULP")
 
 
-def main(location: str, operations: str, budget: str) -> None:
+def main(location: str, budget: str) -> None:
     """Serve the adapter at `location`: "module:NAME" or "file:PATH"."""
     # The adapter, and the C code below it, may print: it gets stderr for a stdout,
     # and an empty stdin, before its first line runs.
@@ -44,7 +46,7 @@ def main(location: str, operations: str, budget: str) -> None:
 
     try:
         adapter = _load(location)
-        hello = _hello(adapter, operations.split(","))
+        hello = _hello(adapter)
     except BaseException as error:
         say({"broken": _explain(error, location)})
         return
@@ -99,15 +101,18 @@ def _load(location: str) -> ModuleType:
     return module
 
 
-def _hello(adapter: ModuleType, operations: list[str]) -> dict[str, Any]:
+def _hello(adapter: ModuleType) -> dict[str, Any]:
     def names(attribute: str, default: tuple[str, ...]) -> list[str]:
         value = getattr(adapter, attribute, default)
         if isinstance(value, str) or not all(isinstance(v, str) for v in value):
             raise TypeError(f"{attribute}: expected a tuple of names, got {value!r}")
         return list(value)
 
-    offered = [name for name in operations if callable(getattr(adapter, name, None))]
+    offered = [name for name in OPERATIONS if callable(getattr(adapter, name, None))]
+    for name in offered:
+        _check_signature(getattr(adapter, name), OPERATIONS[name])
     return {
+        "name": str(getattr(adapter, "NAME", "")),
         "dtypes": names("DTYPES", ("float32", "float64")),
         "devices": names("DEVICES", ("cpu",)),
         "modes": names("MODES", ("eager",)),
@@ -122,10 +127,28 @@ def _hello(adapter: ModuleType, operations: list[str]) -> dict[str, Any]:
     }
 
 
+def _check_signature(function: Callable[..., Any], operation: Operation) -> None:
+    """A function that no question fits would raise at each, and pass the refusals."""
+    try:
+        # A wrapper is what will be called, whatever it wraps.
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # C code often has none
+        return
+    try:
+        signature.bind(*operation.arguments, **operation.options)
+    except TypeError as error:
+        words = ", ".join([*operation.arguments, *operation.options])
+        raise TypeError(
+            f"expected {operation.name}({words}), with the options by keyword; got "
+            f"{operation.name}{signature}: {error}"
+        ) from None
+
+
 def _environment(adapter: ModuleType, device: str) -> dict[str, Any]:
     return {
         "name": str(getattr(adapter, "NAME", "")),
         "version": str(getattr(adapter, "VERSION", "")),
+        "companions": dict(getattr(adapter, "COMPANIONS", {})),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": f"{platform.system()}-{platform.machine()}",
@@ -185,16 +208,23 @@ def _answer(adapter: ModuleType, request: Mapping[str, Any]) -> dict[str, Any]:
     except NotImplementedError as error:
         result = {"kind": "unsupported", "message": _line(error)}
     except BaseException as error:
-        result = {
-            "kind": "raised",
-            "error": type(error).__name__,
-            "message": _line(error),
-        }
+        name, said = type(error).__name__, _line(error)
+        if _is_refusal(error):
+            result = {"kind": "raised", "error": name, "message": said}
+        else:
+            result = {"kind": "crashed", "message": f"{name}: {said}".rstrip(": ")}
     result["seconds"] = time.perf_counter() - start
     result["mutated"] = any(
         array.tobytes() != bits for array, bits in zip(arrays, before, strict=True)
     )
     return result
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether it can be an answer: to run out of memory or to leave is none."""
+    return isinstance(error, Exception) and not isinstance(
+        error, MemoryError | RecursionError
+    )
 
 
 def _result(value: Any) -> dict[str, Any]:

@@ -2,4 +2,4 @@
 
 
 def softmax(x, axis):
-    raise SystemExit(0)
+    raise SystemExit("not today")

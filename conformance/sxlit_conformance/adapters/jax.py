@@ -14,6 +14,7 @@ NAME = "jax"
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
 VERSION = ""
+COMPANIONS: dict[str, str] = {}
 FLUSHES_SUBNORMALS = True  # XLA does, on a CPU
 
 jax: Any = None
@@ -25,6 +26,7 @@ def setup(device: str, mode: str) -> None:
     global jax, optax, place, VERSION
     jax, optax = import_module("jax"), import_module("optax")
     VERSION = str(jax.__version__)
+    COMPANIONS["Optax"] = str(optax.__version__)
     jax.config.update("jax_enable_x64", True)  # else float64 becomes float32
     try:
         place = jax.devices(device)[0]
