@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import sxlit
+from sameness import same_bits
 from sxlit.lse import EMPTY_SUM, combine, log_sum
 
 INF, NAN = np.inf, np.nan
@@ -21,16 +22,6 @@ def x() -> np.ndarray:
     rows[2] = 3.0
     rows[3] *= 400
     return rows
-
-
-def same_bits(a: object, b: object) -> bool:
-    """Whether dtype, shape and bits agree; one NaN is as good as another."""
-    left, right = np.asarray(a), np.asarray(b)
-    if left.dtype != right.dtype or left.shape != right.shape:
-        return False
-    kept = ~np.isnan(left)
-    same_kept = left[kept].tobytes() == right[kept].tobytes()
-    return same_kept and bool(np.isnan(right[~kept]).all())
 
 
 @DTYPES
