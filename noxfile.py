@@ -159,6 +159,7 @@ def pdf(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time the library against SciPy; ratios of one run, never a verdict."""
-    install(session, "-e", ".", "scipy")
-    session.run("python", "benchmarks/softmax.py", *session.posargs)
+    """Time the library against others; ratios of one run, never a verdict."""
+    install(session, "-e", ".", "scipy", "torch")
+    session.run("python", "benchmarks/softmax.py")
+    session.run("python", "benchmarks/logsumexp.py", *session.posargs)
