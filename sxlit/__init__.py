@@ -5,6 +5,12 @@ says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
 from . import bounds, textbook
+from .information import (
+    entropy,
+    entropy_from_logits,
+    huffman_code,
+    self_information,
+)
 from .jacobian import (
     log_softmax_jvp,
     log_softmax_vjp,
@@ -25,12 +31,16 @@ __all__ = [
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
+    "entropy",
+    "entropy_from_logits",
+    "huffman_code",
     "log_softmax",
     "log_softmax_jvp",
     "log_softmax_vjp",
     "logsumexp",
     "logsumexp_jvp",
     "logsumexp_vjp",
+    "self_information",
     "softmax",
     "softmax_jacobian",
     "softmax_jvp",

@@ -30,6 +30,9 @@ __all__ = [
     "log_softmax_vjp",
     "logsumexp_jvp",
     "logsumexp_vjp",
+    "self_information",
+    "entropy",
+    "entropy_from_logits",
     "cross_entropy",
     "cross_entropy_grad",
 ]
@@ -672,6 +675,148 @@ def _factor_precision(row: _RowErrors, numerics: Numerics, grade: Grade) -> Floa
         exponent = exponent + _ulps(numerics.exp, numerics.unit) + numerics.rounding
         return np.maximum(exponent, _probability_precision(row, numerics))
     return _probability_precision(row, numerics)
+
+
+# %% ../book/06_information.ipynb #bounds-information-imports
+from sxlit.information import as_probabilities, log_of_base, minus_log
+from sxlit.information import self_information as _self_information
+
+
+# %% ../book/06_information.ipynb #bounds-information
+def _known_grade(grade: Grade) -> None:
+    if grade not in ("standard", "hra"):
+        raise ValueError(f"grade: expected 'standard' or 'hra', got {grade!r}")
+
+
+def _base_precision(base: float | None, numerics: Numerics) -> float:
+    """The precision of log p / log b, or of log p where there is no base."""
+    log = _ulps(numerics.log, numerics.unit)
+    return log if base is None else 2.0 * (log + numerics.rounding)
+
+
+def self_information(
+    p: npt.ArrayLike,
+    base: float | None = None,
+    *,
+    numerics: Numerics,
+    grade: Grade = "hra",
+) -> FloatArray:
+    r"""Bound the error of $-\log_b p$.
+
+    Theorem: `thm-self-information-error`.
+
+    Args:
+        p: the probabilities.
+        base: the base of the logarithm, None for nats.
+        numerics: what is assumed of the arithmetic; of log2 what is assumed of log.
+        grade: "standard" or "hra"; the theorem is the same for both.
+
+    Returns:
+        The largest absolute error of each entry; the shape of `p`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.self_information`; ValueError for another
+            grade.
+
+    At the edges: says nothing where the exact result is not finite.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> bool(self_information(1.0 - 2.0**-53, numerics=f64) < 1e-30)
+        True
+    """
+    _known_grade(grade)
+    _self_information(p, base)  # for what it raises
+    size = np.abs(minus_log(np.asarray(p, dtype=np.float64), base))
+    precision = _base_precision(base, numerics) + numerics.storing
+    return np.where(np.isinf(size), 0.0, size) * (np.expm1(precision) * _EVALUATION)
+
+
+def entropy(
+    p: npt.ArrayLike,
+    axis: int = -1,
+    base: float | None = None,
+    *,
+    numerics: Numerics,
+    grade: Grade = "hra",
+) -> FloatArray:
+    r"""Bound the error of $-\sum_i p_i \log_b p_i$.
+
+    Theorem: `thm-entropy-error`.
+
+    Args:
+        p: the probabilities.
+        axis: the class axis.
+        base: the base of the logarithm, None for nats.
+        numerics: what is assumed of the arithmetic; of log2 what is assumed of log.
+        grade: "standard" or "hra"; the theorem is the same for both.
+
+    Returns:
+        The largest absolute error; the shape of `p` without `axis`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.entropy`; ValueError for another grade.
+
+    At the edges: an entry of 0 adds nothing, and a row with NaN has the bound NaN.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> bool(entropy([0.5, 0.5], numerics=f64) < 20 * f64.unit)
+        True
+    """
+    _known_grade(grade)
+    batch = as_probabilities(p, axis)
+    rows, scale = batch.rows, abs(log_of_base(base))
+    with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
+        terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(rows)) / scale))
+    precision = _base_precision(base, numerics) + numerics.rounding + numerics.storing
+    precision += numerics.summing(rows.shape[1])
+    allowed = terms.sum(axis=-1) * np.expm1(precision)
+    lost = max(1.0, 1.0 / scale) * rows.shape[1] + 2.0
+    return _shaped_per_row(batch, allowed + lost * numerics.underflow)
+
+
+def entropy_from_logits(
+    x: npt.ArrayLike, axis: int = -1, *, numerics: Numerics, grade: Grade = "hra"
+) -> FloatArray:
+    r"""Bound the error of $\sum_i p_i (d_i + L)$.
+
+    Theorem: `thm-entropy-from-logits-error`.
+
+    Args:
+        x: the logits.
+        axis: the class axis.
+        numerics: what is assumed of the arithmetic.
+        grade: "standard" for $L = \log s$ and $p_i$ that may come from
+            exp(log_softmax), "hra" for $L = \mathrm{log1p}(t)$ and quotients.
+
+    Returns:
+        The largest absolute error; the shape of `x` without `axis`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.entropy_from_logits`; ValueError for another
+            grade.
+
+    At the edges: a logit of -inf adds next to nothing; says nothing where the exact
+    result is not finite.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> bool(entropy_from_logits([40.0, 0.0], numerics=f64) < 1e-28)
+        True
+    """
+    batch, row = _analyse(x, axis, numerics, grade)
+    arithmetic = numerics.summing(row.classes) + numerics.rounding + numerics.storing
+    precision = _factor_precision(row, numerics, grade) + arithmetic
+    error = _log_probability_error(row, numerics, grade)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
+        farthest = 1.0 - 2.0 * np.log(numerics.underflow)
+        size = error - row.log_p
+        terms = _grow(row.p, row.log_p, precision) * size + row.p * error
+        terms = terms + 4.0 * numerics.underflow * size
+        negligible = np.isinf(row.gap) | (row.gap > farthest)
+        allowed = np.where(negligible, 0.0, terms).sum(axis=-1)
+    return _shaped_per_row(batch, allowed + 4.0 * numerics.underflow * row.classes)
 
 
 # %% ../book/08_loss.ipynb #bounds-rowloss-imports
