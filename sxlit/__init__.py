@@ -5,12 +5,7 @@ says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
 from . import bounds, textbook
-from .information import (
-    entropy,
-    entropy_from_logits,
-    huffman_code,
-    self_information,
-)
+from .information import entropy, entropy_from_logits, huffman_code, self_information
 from .jacobian import (
     log_softmax_jvp,
     log_softmax_vjp,
