@@ -167,7 +167,8 @@ def sigmoid(
     """
     batch, two = _two_classes(x, numerics, grade)
     allowed = two.p * np.expm1(two.precision + numerics.storing)
-    return _shaped_per_row(batch, allowed + two.lost)
+    lost = two.vanishing + 6.0 * numerics.underflow
+    return _shaped_per_row(batch, allowed + lost)
 
 
 def log_sigmoid(
@@ -216,7 +217,8 @@ class _TwoClasses:
     size: FloatArray  # |log sigma(x)|, (N, 1)
     precision: FloatArray  # of sigma(x) before it is stored, (N, 1)
     others_precision: FloatArray  # of sigma(-x) before it is stored, (N, 1)
-    lost: float  # what underflow, or overflow of exp(-x), adds
+    vanishing: FloatArray  # sigma(x) where a computed one may be 0, else 0, (N, 1)
+    others_vanishing: FloatArray  # the same of sigma(-x), (N, 1)
 
 
 def _two_classes(
@@ -231,6 +233,7 @@ def _two_classes(
         others = np.where(batch.rows < 0.0, 1.0, small) / (1.0 + small)
         grown = np.expm1(_ulps(numerics.exp, numerics.unit))
         arithmetic = (2.0 if grade == "hra" else 4.0) * numerics.rounding
+        least = 0.0 if grade == "hra" else 0.5 * numerics.normal
         two = _TwoClasses(
             p=p,
             others=others,
@@ -238,8 +241,8 @@ def _two_classes(
             size=np.log1p(small) - np.minimum(batch.rows, 0.0),
             precision=np.log1p(others * grown) + arithmetic,
             others_precision=np.log1p(p * grown) + arithmetic,
-            lost=6.0 * numerics.underflow
-            + (0.0 if grade == "hra" else 0.5 * numerics.normal),
+            vanishing=np.where(p < least, p, 0.0),
+            others_vanishing=np.where(others < least, others, 0.0),
         )
     return batch, two
 
@@ -391,9 +394,8 @@ def _sigmoid_product(
         error = np.maximum(error, slope * own + two.p * (1.0 + own) * missing)
     with np.errstate(over="ignore", invalid="ignore"):
         allowed = size * (error + scaling * (slope + error))
-        return _shaped_per_row(
-            batch, allowed + (10.0 * numerics.underflow + two.lost) * (size + 1.0)
-        )
+        lost = size * two.vanishing + 16.0 * numerics.underflow * (size + 1.0)
+        return _shaped_per_row(batch, allowed + lost)
 
 
 def _log_sigmoid_product(
@@ -412,9 +414,8 @@ def _log_sigmoid_product(
     with np.errstate(over="ignore", invalid="ignore"):
         grown = np.expm1(precision + numerics.rounding + numerics.storing)
         allowed = size * two.others * grown
-        return _shaped_per_row(
-            batch, allowed + (10.0 * numerics.underflow + two.lost) * (size + 1.0)
-        )
+        lost = size * two.others_vanishing + 16.0 * numerics.underflow * (size + 1.0)
+        return _shaped_per_row(batch, allowed + lost)
 
 
 # %% ../book/03_floating_point.ipynb #row-errors

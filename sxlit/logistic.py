@@ -60,8 +60,8 @@ def sigmoid(x: npt.ArrayLike) -> Any:
     results are computed in float64 and rounded once.
 
     Examples:
-        >>> sigmoid([-1000.0, -3.2, 0.0, 1000.0]).round(4)
-        array([0.    , 0.0392, 0.5   , 1.    ])
+        >>> sigmoid([-1000.0, -3.3, 0.0, 1000.0]).round(4)
+        array([0.    , 0.0356, 0.5   , 1.    ])
 
     Source: Berkson (1944), as the inverse of the logit.
     """
