@@ -15,6 +15,14 @@ from .jacobian import (
     softmax_jvp,
     softmax_vjp,
 )
+from .logistic import (
+    log_sigmoid,
+    log_sigmoid_jvp,
+    log_sigmoid_vjp,
+    sigmoid,
+    sigmoid_jvp,
+    sigmoid_vjp,
+)
 from .loss import cross_entropy, cross_entropy_grad
 from .lse import log_softmax, logsumexp
 from .rows import softmax
@@ -29,6 +37,9 @@ __all__ = [
     "entropy",
     "entropy_from_logits",
     "huffman_code",
+    "log_sigmoid",
+    "log_sigmoid_jvp",
+    "log_sigmoid_vjp",
     "log_softmax",
     "log_softmax_jvp",
     "log_softmax_vjp",
@@ -36,6 +47,9 @@ __all__ = [
     "logsumexp_jvp",
     "logsumexp_vjp",
     "self_information",
+    "sigmoid",
+    "sigmoid_jvp",
+    "sigmoid_vjp",
     "softmax",
     "softmax_jacobian",
     "softmax_jvp",
