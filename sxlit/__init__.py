@@ -5,6 +5,11 @@ says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
 from . import bounds, textbook
+from .divergence import (
+    cross_entropy_of,
+    kl_divergence,
+    kl_divergence_from_logits,
+)
 from .information import (
     entropy,
     entropy_from_logits,
@@ -31,9 +36,12 @@ __all__ = [
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
+    "cross_entropy_of",
     "entropy",
     "entropy_from_logits",
     "huffman_code",
+    "kl_divergence",
+    "kl_divergence_from_logits",
     "log_softmax",
     "log_softmax_jvp",
     "log_softmax_vjp",
