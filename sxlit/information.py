@@ -71,7 +71,8 @@ def as_probabilities(p: npt.ArrayLike, axis: int, name: str = "p") -> Batch:
     """
     batch = as_batch(p, axis, name)
     void = np.isnan(batch.rows).any(axis=-1, keepdims=True)
-    checked = np.where(void, 0.0, batch.rows).reshape(*batch.lead, -1)
+    checked = np.where(void, 0.0, batch.rows)
+    checked = checked.reshape(*batch.lead, checked.shape[1])
     _refuse_others(np.moveaxis(checked, -1, batch.axis), name)
     return batch
 
