@@ -1048,7 +1048,7 @@ def _refined_logits_error(
     shifted = own + both * np.expm1(np.minimum(precision, 1.0))
     near = remainder(delta) * p_error + slope * shifted * np.exp(arithmetic)
     far = (size + 2.0) * p_error + q_error
-    far += 2.0 * (first.p + second.p) * own * np.exp(arithmetic)
+    far += 8.0 * first.p * own * np.exp(arithmetic)
     series = (size <= 0.8) & ~np.isneginf(first.log_p)
     elsewhere = np.where(series, 0.0, second.p).sum(axis=-1, keepdims=True)
 
