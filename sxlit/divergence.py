@@ -65,7 +65,7 @@ def paired(first: Batch, second: Batch) -> tuple[Batch, FloatArray]:
 def cross_entropy_of(
     p: npt.ArrayLike, q: npt.ArrayLike, axis: int = -1, base: float | None = None
 ) -> Any:
-    r"""Return $H(P, Q) = -\sum_i p_i \log q_i$: the mean code length under a wrong code.
+    r"""Return $H(P, Q) = -\sum_i p_i \log q_i$, the mean length under a wrong code.
 
     For logits and targets there is `sxlit.cross_entropy`, which needs no softmax first.
 
@@ -219,7 +219,9 @@ def excess(p: FloatArray, q: FloatArray) -> FloatArray:
 
 # %% ../book/07_divergence.ipynb #remainder
 def remainder(delta: FloatArray) -> FloatArray:
-    r"""Return $\varphi(\delta) = e^{-\delta} - 1 + \delta$ by its series, for |delta| <= 1.
+    r"""Return $\varphi(\delta) = e^{-\delta} - 1 + \delta$, by its series.
+
+    Good for $|\delta| \le 1$; beyond, the series ends too early.
 
     Examples:
         >>> remainder(np.array([1.0, 1e-100])).round(4)

@@ -174,7 +174,9 @@ def test_the_gradient_is_minus_p_over_q():
         assert surely(rest > 0)
         assert surely(rest < ball(h) ** 2 * curvature / 2)
         inside = v - v.mean()
-        at_p = total(-ball(a) / ball(a) * ball(c) for a, c in zip(p, inside, strict=True))
+        at_p = total(
+            -ball(a) / ball(a) * ball(c) for a, c in zip(p, inside, strict=True)
+        )
         assert surely(abs(at_p + total(map(ball, inside))) < 1e-100)
 
 
@@ -204,7 +206,8 @@ def test_pinskers_inequality():
         for other in (p, near):
             if np.array_equal(other, q):
                 continue
-            variation = total(abs(ball(a) - ball(b)) for a, b in zip(other, q))
+            pairs = zip(map(ball, other), map(ball, q), strict=True)
+            variation = total(abs(a - b) for a, b in pairs)
             assert surely(exact_kl(other, q) >= variation**2 / 2)
 
 
@@ -233,11 +236,12 @@ def test_the_term_as_a_product():
 @theorem("lem-common-shift")
 def test_a_common_shift_enters_squared():
     for p, q in PAIRS:
+        log_ratios = [(ball(a) / ball(b)).log() for a, b in zip(p, q, strict=True)]
         for epsilon in (1.0, -1.0, 2.0**-20, -(2.0**-60)):
             e = ball(epsilon)
             shifted = total(
                 ball(a) * ((-d - e).exp() - 1 + d + e)
-                for a, d in ((a, (ball(a) / ball(b)).log()) for a, b in zip(p, q))
+                for a, d in zip(p, log_ratios, strict=True)
             )
             extra = (-e).exp() - 1 + e
             assert surely(abs(shifted - exact_kl(p, q) - extra) < 1e-100)
@@ -424,9 +428,7 @@ def test_the_divergence_from_logits_is_within_its_bound(classes, grade, dtype):
     numerics = bounds.Numerics.required(dtype)
     for name, x, y in logit_kinds(classes, dtype):
         answer, exact = KL_LOGITS(x, y), exact_kl_from_logits(x, y)
-        allowed = bounds.kl_divergence_from_logits(
-            x, y, numerics=numerics, grade=grade
-        )
+        allowed = bounds.kl_divergence_from_logits(x, y, numerics=numerics, grade=grade)
         assert answer.dtype == dtype
         assert answer >= 0
         assert surely(error(answer, exact) <= ball(allowed)), name
@@ -463,7 +465,9 @@ def test_small_steps_of_logits_keep_their_digits():
     y = x + 1e-7 * np.array([1.0, -1.0, 0.5])
     exact = exact_kl_from_logits(x, y)
     f64 = bounds.Numerics.required("float64")
-    assert surely(ball(bounds.kl_divergence_from_logits(x, y, numerics=f64)) < exact * 1e-11)
+    assert surely(
+        ball(bounds.kl_divergence_from_logits(x, y, numerics=f64)) < exact * 1e-11
+    )
     assert surely(error(KL_LOGITS(x, y), exact) < exact * 1e-14)
 
 
