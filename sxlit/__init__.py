@@ -5,6 +5,7 @@ says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
 from . import bounds, textbook
+from .divergence import cross_entropy_of, kl_divergence, kl_divergence_from_logits
 from .information import entropy, entropy_from_logits, huffman_code, self_information
 from .jacobian import (
     log_softmax_jvp,
@@ -34,9 +35,12 @@ __all__ = [
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
+    "cross_entropy_of",
     "entropy",
     "entropy_from_logits",
     "huffman_code",
+    "kl_divergence",
+    "kl_divergence_from_logits",
     "log_sigmoid",
     "log_sigmoid_jvp",
     "log_sigmoid_vjp",
