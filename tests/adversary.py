@@ -9,12 +9,13 @@ the other and looks where each result goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+import pytest
 from flint import arb
 
-from enclosures import Balls, precision, total
+from enclosures import Balls, Row, precision, total
 from sxlit.bounds import Numerics
 
 
@@ -74,78 +75,117 @@ class Arithmetic:
         return self.erring(a.log1p(), 2 * self.numerics.log1p * self.numerics.unit, 1.0)
 
 
-Algorithm = Callable[[Arithmetic], Balls]
+Algorithm = Callable[[Arithmetic, Row], Balls]
 
 
-def worst(algorithm: Algorithm, exact: Balls, numerics: Numerics, classes: int) -> Balls:
-    """The largest errors, one for each result, that the search for signs found."""
+def worst(row: Row, algorithm: Algorithm, exact: Balls, allowed: Balls) -> arb:
+    """The largest error over its bound that the search for signs finds."""
 
     def run(signs: Sequence[int]) -> tuple[Balls, int]:
-        arithmetic = Arithmetic(numerics, classes, signs)
-        return algorithm(arithmetic), arithmetic.used
+        arithmetic = Arithmetic(row.numerics, row.C, signs)
+        return algorithm(arithmetic, row), arithmetic.used
 
     base, count = run([])
     pull = np.empty((count, len(base)), dtype=int)
     for place in range(count):
         flipped, _ = run([1] * place + [-1])
         pull[place] = [1 if a >= b else -1 for a, b in zip(base, flipped, strict=True)]
-    errors = [arb(0)] * len(base)
-    for k, value in enumerate(exact):
+    ratios = []
+    for k, (value, bound) in enumerate(zip(exact, allowed, strict=True)):
         for direction in (1, -1):
             found, _ = run((direction * pull[:, k]).tolist())
-            errors[k] = errors[k].max(abs(found[k] - value))
-    return errors
+            ratios.append(abs(found[k] - value) / bound)
+    return max(ratios)
 
 
 # The algorithms of chapters 3 to 5, each with the choices that it leaves open
 
 
-def gaps(arithmetic: Arithmetic, x: Balls, top: int) -> Balls:
-    return [arithmetic.subtract(x[top], value) for value in x]
+def gaps(a: Arithmetic, row: Row) -> Balls:
+    return [a.subtract(row.m, value) for value in row.x]
 
 
-def weights(arithmetic: Arithmetic, x: Balls, top: int) -> Balls:
-    return [arithmetic.exp(-gap) for gap in gaps(arithmetic, x, top)]
+def weights(a: Arithmetic, row: Row) -> Balls:
+    return [a.exp(-gap) for gap in gaps(a, row)]
 
 
 def without(values: Balls, place: int) -> Balls:
     return values[:place] + values[place + 1 :]
 
 
-def shares(arithmetic: Arithmetic, x: Balls, top: int, *, reciprocal: bool) -> Balls:
+def shares(a: Arithmetic, row: Row, *, reciprocal: bool = False) -> Balls:
     """Softmax, not yet stored, by one division or by a reciprocal and a product."""
-    e = weights(arithmetic, x, top)
-    s = arithmetic.sum(e)
+    e = weights(a, row)
+    s = a.sum(e)
     if reciprocal:
-        inverse = (1 / s) * (1 + arithmetic.sign() * arb(arithmetic.numerics.unit))
-        return [arithmetic.multiply(value, inverse) for value in e]
-    return [arithmetic.divide(value, s) for value in e]
+        inverse = a.erring(1 / s, row.numerics.unit, 0.0)
+        return [a.multiply(value, inverse) for value in e]
+    return [a.divide(value, s) for value in e]
 
 
-def log_norm(arithmetic: Arithmetic, e: Balls, top: int, grade: str) -> arb:
+def log_norm(a: Arithmetic, e: Balls, top: int, grade: str) -> arb:
     """log of the whole sum (standard), or log1p of the tail (hra)."""
-    if grade == "standard":
-        return arithmetic.log(arithmetic.sum(e))
-    return arithmetic.log1p(arithmetic.sum(without(e, top)))
+    return a.log(a.sum(e)) if grade == "standard" else a.log1p(a.sum(without(e, top)))
 
 
-def log_shares(arithmetic: Arithmetic, x: Balls, top: int, grade: str) -> Balls:
-    d = gaps(arithmetic, x, top)
-    log_s = log_norm(arithmetic, [arithmetic.exp(-gap) for gap in d], top, grade)
-    return [-arithmetic.store(arithmetic.add(gap, log_s)) for gap in d]
+def log_shares(a: Arithmetic, row: Row, grade: str) -> Balls:
+    d = gaps(a, row)
+    log_s = log_norm(a, [a.exp(-gap) for gap in d], row.top, grade)
+    return [-a.store(a.add(gap, log_s)) for gap in d]
 
 
-def others(arithmetic: Arithmetic, e: Balls, top: int, *, plain: bool) -> Balls:
+def others(a: Arithmetic, e: Balls, top: int, *, plain: bool) -> Balls:
     """The sums of all weights but one; 1 + (t - e) where they are not `plain`."""
     if plain:
-        return [arithmetic.sum(without(e, i)) for i in range(len(e))]
-    tail = arithmetic.sum(without(e, top))
-    # Weights and sums of them are 0 or normal, so that an addition loses nothing.
-    rest = [arithmetic.subtract(tail, value, 0.5) for value in e]
-    sums = [arithmetic.add(arb(1), value, 0.0) for value in rest]
+        return [a.sum(without(e, i)) for i in range(len(e))]
+    tail = a.sum(without(e, top))
+    # Weights and their sums are 0 or normal: a difference alone may underflow.
+    rest = [a.subtract(tail, value, 0.5) for value in e]
+    sums = [a.add(arb(1), value, 0.0) for value in rest]
     return [*sums[:top], tail, *sums[top + 1 :]]
 
 
-def mean(arithmetic: Arithmetic, p: Balls, v: Balls) -> arb:
-    terms = [arithmetic.multiply(a, b) for a, b in zip(p, v, strict=True)]
-    return arithmetic.sum_of_any(terms)
+def mean(a: Arithmetic, p: Balls, v: Balls) -> arb:
+    return a.sum_of_any([a.multiply(q, w) for q, w in zip(p, v, strict=True)])
+
+
+# What it is let loose on: eq-small holds with room, and nearly with equality
+
+
+def _coarse(u: float, lost: float) -> Numerics:
+    return Numerics(unit=u, accumulate=u, store=u, underflow=lost)
+
+
+NUMERICS = {
+    "no underflow": _coarse(2.0**-10, 0.0),
+    "underflow": _coarse(2.0**-10, 2.0**-20),
+    "nearly too coarse": _coarse(0.0065, 0.0065**2),
+    "coarse storing": Numerics(2.0**-12, 2.0**-12, 2.0**-6, 2.0**-24, 1.0, 1.0, 1.0),
+    "coarse sums": Numerics(2.0**-12, 2.0**-7, 2.0**-12, 2.0**-24, height=0.0),
+}
+COARSE = pytest.mark.parametrize("numerics", NUMERICS.values(), ids=NUMERICS)
+GRADES = pytest.mark.parametrize("grade", ["standard", "hra"])
+ROWS = [
+    [0.5, -1.0, 0.25, 1.75],  # calm
+    [3.0, 3.0, 3.0, 3.0],
+    [-1.0, 9.0, 0.5],  # one dominates
+    [-30.0, 0.25, -7.0, -14.0, -2.0],  # wide
+    [0.0, -5.0],
+]
+
+
+def rows(numerics: Numerics) -> list[Row]:
+    return [Row(x, numerics) for x in ROWS]
+
+
+def limits(classes: int) -> Iterator[Numerics]:
+    """The coarsest numerics that eq-small admits, however the eighth is spent."""
+    for weights in ((1, 1, 1, 3), (1, 0, 0, 3), (1, 0, 0, 1), (0.01, 1, 0, 1), (0.01, 0, 1, 1)):
+        low, high = 0.0, 0.2
+        for _ in range(60):
+            u, u_a, u_s = ((low + high) / 2 * w for w in weights[:3])
+            numerics = Numerics(u, u_a, u_s, u * u, exp=weights[3])
+            small = bool(Row([0.0] * classes, numerics).smallness <= arb(1) / 8)
+            low, high = ((low + high) / 2, high) if small else (low, (low + high) / 2)
+        u, u_a, u_s = (low * w for w in weights[:3])
+        yield Numerics(u, u_a, u_s, u * u, exp=weights[3])

@@ -51,6 +51,15 @@ def logsumexp(x: Iterable[float | Fraction | arb]) -> arb:
     return total(value.exp() for value in balls(x)).log()
 
 
+def ratio(computed: Iterable[float], exact: Balls, allowed: Balls) -> arb:
+    """The largest error over its bound; where the bound is 0, so must the error be."""
+    found = arb(0)
+    for value, wanted, bound in zip(balls(computed), exact, allowed, strict=True):
+        if not (bound.is_zero() and (value - wanted).is_zero()):
+            found = found.max(abs(value - wanted) / bound)
+    return found
+
+
 def precision(relative_error: arb) -> arb:
     """r / (1 - r), the relative precision of a relative error r."""
     return relative_error / (1 - relative_error)
@@ -60,7 +69,7 @@ class Row:
     """A row of logits in an arithmetic: the symbols of chapters 3 to 5, by name."""
 
     def __init__(self, x: Sequence[float], numerics: Numerics) -> None:
-        self.x, self.C = balls(x), len(x)
+        self.numerics, self.x, self.C = numerics, balls(x), len(x)
         self.top = int(np.argmax(x))
         self.m = self.x[self.top]
         self.d = [self.m - value for value in self.x]
@@ -70,8 +79,6 @@ class Row:
         self.L = self.t.log1p()
         self.p = [e / self.s for e in self.e]
         self.log_p = [-(gap + self.L) for gap in self.d]
-        self.o = [total(e for j, e in enumerate(self.e) if j != i) for i in range(self.C)]
-        self.c = [o / self.s for o in self.o]
 
         u = arb(numerics.unit)
         self.u, self.lost = u, arb(numerics.underflow)
@@ -137,6 +144,14 @@ class Row:
         ]
 
     # Chapter 5
+
+    @cached_property
+    def o(self) -> Balls:
+        return [total(self.e[:i] + self.e[i + 1 :]) for i in range(self.C)]
+
+    @cached_property
+    def c(self) -> Balls:
+        return [o / self.s for o in self.o]
 
     @cached_property
     def V(self) -> Balls:  # noqa: N802
