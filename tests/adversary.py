@@ -180,12 +180,13 @@ def rows(numerics: Numerics) -> list[Row]:
 
 def limits(classes: int) -> Iterator[Numerics]:
     """The coarsest numerics that eq-small admits, however the eighth is spent."""
-    for weights in ((1, 1, 1, 3), (1, 0, 0, 3), (1, 0, 0, 1), (0.01, 1, 0, 1), (0.01, 0, 1, 1)):
-        low, high = 0.0, 0.2
-        for _ in range(60):
-            u, u_a, u_s = ((low + high) / 2 * w for w in weights[:3])
-            numerics = Numerics(u, u_a, u_s, u * u, exp=weights[3])
-            small = bool(Row([0.0] * classes, numerics).smallness <= arb(1) / 8)
-            low, high = ((low + high) / 2, high) if small else (low, (low + high) / 2)
-        u, u_a, u_s = (low * w for w in weights[:3])
-        yield Numerics(u, u_a, u_s, u * u, exp=weights[3])
+    for u, u_a, u_s, k in ((1, 1, 1, 3), (1, 0, 0, 3), (1, 0, 0, 1), (0.01, 1, 1, 1)):
+        low, high = 0.0, 0.15
+        for _ in range(50):
+            z = (low + high) / 2
+            numerics = Numerics(z * u, z * u_a, z * u_s, (z * u) ** 2, exp=k)
+            if Row([0.0] * classes, numerics).smallness <= arb(1) / 8:
+                low, coarsest = z, numerics
+            else:
+                high = z
+        yield coarsest

@@ -4,6 +4,7 @@ Nothing here is read off the library's own bounds, so that the two can be compar
 Every function expects a working precision of some hundred bits, `flint.ctx.workprec`.
 """
 
+# ruff: noqa: N802, N806 (the symbols of the book)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -66,9 +67,14 @@ def precision(relative_error: arb) -> arb:
 
 
 class Row:
-    """A row of logits in an arithmetic: the symbols of chapters 3 to 5, by name."""
+    """A row of logits in an arithmetic: the symbols of chapters 3 to 5, by name.
 
-    def __init__(self, x: Sequence[float], numerics: Numerics) -> None:
+    `part` makes the losses to underflow that much smaller or larger.
+    """
+
+    def __init__(
+        self, x: Sequence[float], numerics: Numerics, part: float = 1.0
+    ) -> None:
         self.numerics, self.x, self.C = numerics, balls(x), len(x)
         self.top = int(np.argmax(x))
         self.m = self.x[self.top]
@@ -81,7 +87,7 @@ class Row:
         self.log_p = [-(gap + self.L) for gap in self.d]
 
         u = arb(numerics.unit)
-        self.u, self.lost = u, arb(numerics.underflow)
+        self.u, self.lost = u, part * arb(numerics.underflow)
         self.rho, self.rho_s = precision(u), precision(arb(numerics.store))
         self.kappa = precision(2 * numerics.exp * u)
         self.kappa_log = precision(2 * numerics.log * u)
@@ -101,21 +107,21 @@ class Row:
     # Chapter 3
 
     @cached_property
-    def A(self) -> Balls:  # noqa: N802
+    def A(self) -> Balls:
         return [self.rho * gap + self.kappa for gap in self.d]
 
     @cached_property
-    def S(self) -> arb:  # noqa: N802
+    def S(self) -> arb:
         grown = total(e * a.expm1() for e, a in zip(self.e, self.A, strict=True))
         return ((grown + 2 * self.C * self.lost) / self.s).log1p() + self.H
 
     @cached_property
-    def P(self) -> Balls:  # noqa: N802
+    def P(self) -> Balls:
         return [a + self.S + 2 * self.rho + self.rho_s for a in self.A]
 
-    def softmax(self, losses: float = 3.0) -> Balls:
+    def softmax(self) -> Balls:
         pairs = zip(self.p, self.P, strict=True)
-        return [p * P.expm1() + losses * self.lost for p, P in pairs]
+        return [p * P.expm1() + 3 * self.lost for p, P in pairs]
 
     # Chapter 4
 
@@ -132,14 +138,14 @@ class Row:
             sigma, kappa = self.S, self.kappa_log.max(self.kappa_log1p)
         return sigma + kappa * (self.L + sigma)
 
-    def logsumexp(self, grade: str, losses: float = 8.0) -> arb:
+    def logsumexp(self, grade: str) -> arb:
         error = self.log_norm(grade)
-        return error + self.once * (abs(self.m + self.L) + error) + losses * self.lost
+        return error + self.once * (abs(self.m + self.L) + error) + 8 * self.lost
 
-    def log_softmax(self, grade: str, losses: float = 8.0) -> Balls:
+    def log_softmax(self, grade: str) -> Balls:
         parts = [self.rho * gap + self.log_norm(grade) for gap in self.d]
         return [
-            part + self.once * (part - log_p) + losses * self.lost
+            part + self.once * (part - log_p) + 8 * self.lost
             for part, log_p in zip(parts, self.log_p, strict=True)
         ]
 
@@ -154,7 +160,7 @@ class Row:
         return [o / self.s for o in self.o]
 
     @cached_property
-    def V(self) -> Balls:  # noqa: N802
+    def V(self) -> Balls:
         grown = [e * a.expm1() for e, a in zip(self.e, self.A, strict=True)]
         lost = 2 * self.C * self.lost
         return [
@@ -163,8 +169,8 @@ class Row:
             for i in range(self.C)
         ]
 
-    def softmax_jacobian(self, grade: str, losses: float = 8.0) -> list[Balls]:
-        lost = losses * self.lost
+    def softmax_jacobian(self, grade: str) -> list[Balls]:
+        lost = 8 * self.lost
         matrix = [
             [p * q * (P + Q + self.rho).expm1() + lost for q, Q in zip(self.p, self.P)]
             for p, P in zip(self.p, self.P, strict=True)
@@ -184,51 +190,47 @@ class Row:
     def mean(self, v: Sequence[float]) -> arb:
         return total(p * w for p, w in zip(self.p, balls(v), strict=True))
 
-    def mean_error(self, v: Sequence[float], losses: float = 8.0) -> arb:
+    def mean_error(self, v: Sequence[float]) -> arb:
         return total(
-            p * (P + self.rho + self.H).expm1() * abs(w)
-            + losses * self.lost * (abs(w) + 1)
+            p * (P + self.rho + self.H).expm1() * abs(w) + 8 * self.lost * (abs(w) + 1)
             for p, P, w in zip(self.p, self.P, balls(v), strict=True)
         )
 
-    def softmax_vjp(self, v: Sequence[float], losses: float = 8.0) -> Balls:
-        mean, error = self.mean(v), self.mean_error(v, losses)
+    def softmax_vjp(self, v: Sequence[float]) -> Balls:
+        mean, error = self.mean(v), self.mean_error(v)
         size, bounds = total(map(abs, balls(v))), []
         for p, P, w in zip(self.p, self.P, balls(v), strict=True):
             distance = abs(w - mean)
             grown = p * (P + 2 * self.rho).expm1() * (distance + error)
-            lost = losses * self.lost * (size + distance + 1)
+            lost = 8 * self.lost * (size + distance + 1)
             bounds.append(grown + p * error + lost)
         return bounds
 
-    def log_softmax_jvp(self, v: Sequence[float], losses: float = 8.0) -> Balls:
-        mean, error = self.mean(v), self.mean_error(v, losses)
+    def log_softmax_jvp(self, v: Sequence[float]) -> Balls:
+        mean, error = self.mean(v), self.mean_error(v)
         return [error + self.once * (abs(w - mean) + error) for w in balls(v)]
 
-    def log_softmax_vjp(
-        self, g: Sequence[float], grade: str, losses: float = 8.0
-    ) -> Balls:
-        F = self.P  # noqa: N806
+    def log_softmax_vjp(self, g: Sequence[float], grade: str) -> Balls:
+        F = self.P
         if grade == "standard":
             through = [E + self.kappa + self.rho for E in self.log_softmax(grade)]
-            F = [a.max(b) for a, b in zip(self.P, through, strict=True)]  # noqa: N806
+            F = [a.max(b) for a, b in zip(self.P, through, strict=True)]
         whole, size = total(balls(g)), total(map(abs, balls(g)))
         error = self.H.expm1() * size + 3 * self.C * self.lost
         bounds = []
         for p, f, w in zip(self.p, F, balls(g), strict=True):
-            B = p * (f + self.rho).expm1() * (abs(whole) + error)  # noqa: N806
-            B += p * error + losses * self.lost * (abs(whole) + error + 1)  # noqa: N806
+            B = p * (f + self.rho).expm1() * (abs(whole) + error)
+            B += p * error + 8 * self.lost * (abs(whole) + error + 1)
             bounds.append(B + self.once * (abs(w - p * whole) + B))
         return bounds
 
-    def logsumexp_jvp(self, v: Sequence[float], losses: float = 8.0) -> arb:
-        mean, error = self.mean(v), self.mean_error(v, losses)
+    def logsumexp_jvp(self, v: Sequence[float]) -> arb:
+        mean, error = self.mean(v), self.mean_error(v)
         return error + self.rho_s.expm1() * (abs(mean) + error)
 
-    def logsumexp_vjp(self, g: float, losses: float = 8.0) -> Balls:
+    def logsumexp_vjp(self, g: float) -> Balls:
         size = abs(ball(g))
         return [
-            size * p * (P + self.rho + self.rho_s).expm1()
-            + losses * self.lost * (size + 1)
+            size * p * (P + self.rho + self.rho_s).expm1() + 8 * self.lost * (size + 1)
             for p, P in zip(self.p, self.P, strict=True)
         ]

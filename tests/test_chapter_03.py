@@ -1,5 +1,6 @@
 """Chapter 3, theorem by theorem: exhaustive, in fractions, and against an adversary."""
 
+# ruff: noqa: N802, N806 (the symbols of the book)
 from __future__ import annotations
 
 import math
@@ -229,7 +230,7 @@ def test_the_row_sum_does_not_feel_the_range(numerics):
     for spread in (0.0, 1.0, 30.0, 1000.0, 1e6):
         for x in ROWS:
             row = Row([spread * value for value in x], numerics)
-            S = row.kappa + row.rho * arb(row.C).log() + row.H  # noqa: N806
+            S = row.kappa + row.rho * arb(row.C).log() + row.H
             grown = (1 + sum(e * a.expm1() for e, a in zip(row.e, row.A)) / row.s).log()
             assert grown <= row.kappa + row.rho * arb(row.C).log()
             assert row.S <= S + 2 * row.C * row.lost

@@ -1,5 +1,6 @@
 """Chapter 4, theorem by theorem: enclosures, exact series, and an adversary."""
 
+# ruff: noqa: N802, N806 (the symbols of the book)
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ def logits() -> Iterator[list[Fraction]]:
 def test_log_sum_exp_lies_between_the_maximum_and_log_of_the_classes_above():
     """Strictly, but for one class on the left and for ties on the right."""
     for x in logits():
-        top, value, C = ball(max(x)), logsumexp(x), arb(len(x))  # noqa: N806
+        top, value, C = ball(max(x)), logsumexp(x), arb(len(x))
         assert value > top or (len(x) == 1 and agree(value, top))
         tied = len(set(x)) == 1
         assert value < top + C.log() or (tied and agree(value, top + C.log()))
@@ -146,7 +147,9 @@ def test_the_library_adds_pairs_within_the_bound():
             sums = [log_sum(x[k : k + chunk]) for k in range(0, 120, chunk)]
             order = rng.permutation(len(sums)).tolist()
             serial = reduce(combine, (sums[k] for k in order), EMPTY_SUM)
-            halves = [reduce(combine, part, EMPTY_SUM) for part in (sums[::2], sums[1::2])]
+            halves = [
+                reduce(combine, part, EMPTY_SUM) for part in (sums[::2], sums[1::2])
+            ]
             for found in (serial, combine(*halves)):
                 exact, allowed = [row.m + row.L], [row.logsumexp("hra")]
                 assert ratio([found.value], exact, allowed) <= 1
@@ -229,9 +232,7 @@ def test_an_adversary_stays_within_the_bound_of_log_softmax(numerics, grade):
 
 
 @ORDER
-@pytest.mark.theorem(
-    "lem-tail-error", "thm-logsumexp-error", "thm-log-softmax-error"
-)
+@pytest.mark.theorem("lem-tail-error", "thm-logsumexp-error", "thm-log-softmax-error")
 def test_float32_stays_within_the_bounds(order):
     """With functions as far off as they may be, also where subnormals are flushed."""
     found = []
