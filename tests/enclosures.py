@@ -7,7 +7,7 @@ Every function expects a working precision of some hundred bits, `flint.ctx.work
 # ruff: noqa: N802, N806 (the symbols of the book)
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
 
@@ -33,6 +33,20 @@ def balls(values: Iterable[float | Fraction | arb]) -> Balls:
 
 def total(values: Iterable[arb]) -> arb:
     return sum(values, arb(0))
+
+
+def rational_rows() -> Iterator[list[Fraction]]:
+    """Logits close together, up to 2,000 apart, tied, and tied but for 2^-500."""
+    rng = np.random.default_rng(1)
+    for classes in (1, 2, 3, 8):
+        for spread in (1, 10):
+            top, bottom = rng.integers(-99, 100, classes), rng.integers(1, 99, classes)
+            parts = zip(top.tolist(), bottom.tolist(), strict=True)
+            row = [spread * Fraction(a, b) for a, b in parts]
+            yield row
+            yield [row[0]] * classes
+            yield [row[0], *row]
+            yield [row[0] + Fraction(1, 2**500), *row, row[0]]
 
 
 def agree(a: arb, b: arb) -> bool:
@@ -172,7 +186,10 @@ class Row:
     def softmax_jacobian(self, grade: str) -> list[Balls]:
         lost = 8 * self.lost
         matrix = [
-            [p * q * (P + Q + self.rho).expm1() + lost for q, Q in zip(self.p, self.P)]
+            [
+                p * q * (P + Q + self.rho).expm1() + lost
+                for q, Q in zip(self.p, self.P, strict=True)
+            ]
             for p, P in zip(self.p, self.P, strict=True)
         ]
         for i, (p, c, P) in enumerate(zip(self.p, self.c, self.P, strict=True)):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-import sxlit
 import enclosures
+import sxlit
 from sxlit import bounds
 from sxlit_conformance import oracle
 

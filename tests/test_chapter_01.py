@@ -10,7 +10,7 @@ import pytest
 from flint import arb, ctx, fmpq_mat
 
 import sxlit
-from enclosures import agree, ball, softmax, total
+from enclosures import agree, ball, rational_rows, softmax, total
 
 
 @pytest.fixture(autouse=True)
@@ -18,18 +18,6 @@ def _bits() -> Iterator[None]:
     """Enough for shares of e^-2000 that differ by 2^-500 of them."""
     with ctx.workprec(8000):
         yield
-
-
-def logits() -> Iterator[list[Fraction]]:
-    """Rows of rationals: far apart, close together, and with ties."""
-    rng = np.random.default_rng(1)
-    for classes in (1, 2, 3, 8):
-        for spread in (1, 10):
-            top, bottom = rng.integers(-99, 100, classes), rng.integers(1, 99, classes)
-            row = [spread * Fraction(int(a), int(b)) for a, b in zip(top, bottom)]
-            yield row
-            yield [row[0], *row]
-            yield [row[0], *row, row[0] + Fraction(1, 2**500)]
 
 
 @pytest.mark.theorem("thm-why-exponentials")
@@ -54,7 +42,7 @@ def test_a_chain_of_odds_leaves_one_number_free():
 @pytest.mark.parametrize("temperature", [Fraction(1, 7), Fraction(1), Fraction(30)])
 def test_softmax_has_odds_that_know_the_difference_only(temperature):
     """p_i / p_j is exp((x_i - x_j) / T), and above 1 where x_i is above x_j."""
-    for x in logits():
+    for x in rational_rows():
         p = softmax(value / temperature for value in x)
         for i, j in np.ndindex(len(x), len(x)):
             odds = ball((x[i] - x[j]) / temperature).exp()
@@ -66,7 +54,7 @@ def test_softmax_has_odds_that_know_the_difference_only(temperature):
 @pytest.mark.theorem("thm-softmax-distribution")
 def test_softmax_is_a_distribution():
     """All shares are positive, below 1 unless there is one class, and sum to 1."""
-    for x in logits():
+    for x in rational_rows():
         p = softmax(x)
         assert all(share > 0 for share in p)
         assert agree(total(p), arb(1))
@@ -79,7 +67,7 @@ def test_softmax_is_a_distribution():
 @pytest.mark.theorem("thm-rank-order")
 def test_softmax_orders_as_the_logits_do():
     """Also logits that differ by 2^-500; and equal logits have equal shares."""
-    for x in logits():
+    for x in rational_rows():
         p = softmax(x)
         for i, j in np.ndindex(len(x), len(x)):
             assert (p[i] > p[j]) == (x[i] > x[j])
@@ -89,7 +77,7 @@ def test_softmax_orders_as_the_logits_do():
 @pytest.mark.theorem("thm-shift-invariance")
 @pytest.mark.parametrize("shift", [Fraction(-3000), Fraction(1, 3), Fraction(2**40)])
 def test_a_shift_changes_no_share(shift):
-    for x in logits():
+    for x in rational_rows():
         for p, q in zip(softmax(x), softmax(v + shift for v in x), strict=True):
             assert p.overlaps(q)
             assert min(p.rel_accuracy_bits(), q.rel_accuracy_bits()) > 1000
@@ -98,7 +86,7 @@ def test_a_shift_changes_no_share(shift):
 @pytest.mark.theorem("thm-shift-invariance")
 def test_only_a_shift_changes_no_share():
     """Move one logit of two or more, be it by 2^-500, and every share is another."""
-    for x in logits():
+    for x in rational_rows():
         for move in (Fraction(7), Fraction(1, 2**500)):
             q = softmax([x[0] + move, *x[1:]])
             for share, moved in zip(softmax(x), q, strict=True):
@@ -108,7 +96,7 @@ def test_only_a_shift_changes_no_share():
 @pytest.mark.theorem("thm-temperature-limits")
 def test_the_cold_limit_shares_among_the_largest():
     """At T = g / k, with g the least gap, the distance to it is at most C e^-k."""
-    for x in logits():
+    for x in rational_rows():
         top = max(x)
         least = min((top - v for v in x if v < top), default=Fraction(1))
         for k in (5, 50, 500):
@@ -121,7 +109,7 @@ def test_the_cold_limit_shares_among_the_largest():
 @pytest.mark.theorem("thm-temperature-limits")
 def test_the_hot_limit_is_uniform():
     """At T = k r, with r the range, the distance to 1 / C is at most e^(1/k) - 1."""
-    for x in logits():
+    for x in rational_rows():
         spread = max(x) - min(x) or Fraction(1)
         for k in (10, 10**10, 10**100):
             near = ball(Fraction(1, k)).expm1()

@@ -1,6 +1,6 @@
 """Chapter 5, theorem by theorem: exact matrices, enclosures, and an adversary."""
 
-# ruff: noqa: N802, N806 (the symbols of the book)
+# ruff: noqa: N806 (the symbols of the book)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -10,10 +10,20 @@ import numpy as np
 import pytest
 from flint import arb, ctx, fmpq, fmpq_mat, fmpq_series
 
-import sxlit
-from adversary import COARSE, GRADES, Arithmetic, limits, log_shares, mean, others
-from adversary import rows, shares, weights, worst
-from enclosures import Balls, Row, agree, ball, balls, ratio, softmax, total
+from adversary import (
+    COARSE,
+    GRADES,
+    Arithmetic,
+    limits,
+    log_shares,
+    mean,
+    others,
+    rows,
+    shares,
+    weights,
+    worst,
+)
+from enclosures import Balls, Row, ball, balls, ratio, softmax, total
 from single import F32, ORDER, Program, programs
 
 OFFSETS = np.array([0.75, -2.0, 1.5, 0.0, -0.375])
@@ -73,13 +83,15 @@ def test_the_matrix_is_symmetric_singular_and_a_variance():
     rng = np.random.default_rng(6)
     for p in distributions():
         J, C = jacobian(p), len(p)
-        assert J == J.transpose()
+        assert J.transpose() == J
         assert J * column([1] * C) == column([0] * C)
         assert J.rank() == C - 1
         for _ in range(5):
             v = rng.integers(-9, 9, C).tolist()
             mu = sum((q * a for q, a in zip(p, v, strict=True)), fmpq(0))
-            variance = sum((q * (a - mu) ** 2 for q, a in zip(p, v)), fmpq(0))
+            variance = sum(
+                (q * (a - mu) ** 2 for q, a in zip(p, v, strict=True)), fmpq(0)
+            )
             assert (column(v).transpose() * J * column(v))[0, 0] == variance >= 0
 
 
@@ -119,7 +131,7 @@ def test_softmax_moves_half_as_far_as_its_logits_at_most():
             for base in (np.zeros(classes), 5 * rng.standard_normal(classes)):
                 step = spread * rng.standard_normal(classes)
                 x, z = base + step, base - step
-                far = total((ball(a) - ball(b)) ** 2 for a, b in zip(x, z))
+                far = total((ball(a) - ball(b)) ** 2 for a, b in zip(x, z, strict=True))
                 pairs = zip(softmax(x), softmax(z), strict=True)
                 moved = total((p - q) ** 2 for p, q in pairs)
                 assert moved <= far / 4
@@ -138,7 +150,8 @@ def test_the_second_derivatives_of_log_sum_exp_are_the_matrix():
         J, C = jacobian(p), len(p)
         for i, j in np.ndindex(C, C):
             v = [int(k == i) + int(k == j) for k in range(C)]
-            grown = [fmpq_series([q]) * fmpq_series([0, a]).exp() for q, a in zip(p, v)]
+            pairs = zip(p, v, strict=True)
+            grown = [fmpq_series([q]) * fmpq_series([0, a]).exp() for q, a in pairs]
             series = sum(grown, fmpq_series([0])).log().coeffs()
             wanted = (column(v).transpose() * J * column(v))[0, 0]
             assert 2 * [*series, *[fmpq(0)] * 3][2] == wanted >= 0
@@ -228,7 +241,7 @@ def test_an_adversary_stays_within_the_bounds_off_the_diagonal(numerics):
 @pytest.mark.parametrize("form", ["subtraction", "plain sum", "tail"])
 @pytest.mark.theorem("thm-jacobian-error")
 def test_an_adversary_stays_within_the_bounds_on_the_diagonal(numerics, form):
-    """By subtraction in the standard grade, by complement sums in both."""
+    """By subtraction in the standard grade, by complement sums in the other."""
 
     def diagonal(a: Arithmetic, row: Row) -> Balls:
         e = weights(a, row)
