@@ -212,6 +212,7 @@ def test_an_adversary_stays_within_the_bounds_of_log_sum_exp(numerics, grade):
     assert min(max(norms), max(sums)) > 0.85
 
 
+@MANY_BITS
 @pytest.mark.theorem("cor-log-norm-relative")
 @pytest.mark.parametrize("numerics", NUMERICS.values(), ids=NUMERICS)
 def test_with_log1p_the_error_of_the_log_norm_is_relative(numerics):
