@@ -134,11 +134,14 @@ def log_shares(a: Arithmetic, row: Row, grade: str) -> Balls:
     return [-a.store(a.add(gap, log_s)) for gap in d]
 
 
-def others(a: Arithmetic, e: Balls, top: int, *, plain: bool) -> Balls:
+def others(
+    a: Arithmetic, e: Balls, top: int, *, plain: bool, tail: arb | None = None
+) -> Balls:
     """The sums of all weights but one; 1 + (t - e) where they are not `plain`."""
     if plain:
         return [a.sum(without(e, i)) for i in range(len(e))]
-    tail = a.sum(without(e, top))
+    if tail is None:
+        tail = a.sum(without(e, top))
     # Weights and their sums are 0 or normal: a difference alone may underflow.
     rest = [a.subtract(tail, value, 0.5) for value in e]
     sums = [a.add(arb(1), value, 0.0) for value in rest]

@@ -77,6 +77,7 @@ def test_softmax_orders_as_the_logits_do():
 @pytest.mark.theorem("thm-shift-invariance")
 @pytest.mark.parametrize("shift", [Fraction(-3000), Fraction(1, 3), Fraction(2**40)])
 def test_a_shift_changes_no_share(shift):
+    """To a thousand bits, which is what separates a claim from a coincidence."""
     for x in rational_rows():
         for p, q in zip(softmax(x), softmax(v + shift for v in x), strict=True):
             assert p.overlaps(q)

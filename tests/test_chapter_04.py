@@ -62,6 +62,7 @@ def test_log_sum_exp_lies_between_the_maximum_and_log_of_the_classes_above():
 @pytest.mark.theorem("thm-shift-equivariance")
 @pytest.mark.parametrize("shift", [Fraction(-3000), Fraction(1, 3), Fraction(2**40)])
 def test_log_sum_exp_follows_a_shift(shift):
+    """LSE(x + a) = LSE(x) + a, for shifts near and far."""
     for x in rational_rows():
         moved = logsumexp(v + shift for v in x)
         assert agree(moved, logsumexp(x) + ball(shift))
