@@ -55,9 +55,13 @@ def questions(x: np.ndarray) -> Iterator[tuple[str, dict[str, Any], dict[str, An
                 yield name, arguments, {"reduction": reduction}
 
 
-@pytest.mark.theorem("thm-softmax-error", "thm-logsumexp-error")
-@pytest.mark.theorem("thm-log-softmax-error", "thm-softmax-product-error")
-@pytest.mark.theorem("thm-product-errors")
+@pytest.mark.theorem(
+    "thm-softmax-error",
+    "thm-logsumexp-error",
+    "thm-log-softmax-error",
+    "thm-softmax-product-error",
+    "thm-product-errors",
+)
 @GRADES
 @DTYPES
 @pytest.mark.parametrize("kind", ["calm", "dominated", "far", "tied", "wide"])
@@ -135,8 +139,9 @@ DERIVATIVES = ("softmax_jvp", "log_softmax_jvp", "logsumexp_jvp", "softmax_jacob
 exactly = np.frompyfunc(Fraction, 1, 1)
 
 
-@pytest.mark.theorem("thm-jacobian-error", "thm-softmax-product-error")
-@pytest.mark.theorem("thm-product-errors")
+@pytest.mark.theorem(
+    "thm-jacobian-error", "thm-softmax-product-error", "thm-product-errors"
+)
 @DTYPES
 @pytest.mark.parametrize("kind", ["calm", "dominated", "far", "tied", "wide"])
 @pytest.mark.parametrize("classes", [1, 2, 3, 10, 33])
