@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
-FILTERS, BATCH, EPOCHS, RATE = 8, 32, 10, 0.5
+FILTERS, BATCH, EPOCHS, RATE = 8, 32, 20, 1.0
 BOUND = 1e-10  # on the relative difference of two curves; chapter 11 says why
 CURVES = Path(__file__).parent / "_curves"
 WRITE = "SXLIT_WRITE_CURVES"  # set by `nox -s notebooks -- --write`
