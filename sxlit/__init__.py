@@ -4,7 +4,7 @@ Every function is derived, tested and bounded in a chapter of the book: `sxlit.b
 says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
-from . import bounds, textbook
+from . import bounds, linear_model, textbook
 from .jacobian import (
     log_softmax_jvp,
     log_softmax_vjp,
@@ -25,6 +25,7 @@ __all__ = [
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
+    "linear_model",
     "log_softmax",
     "log_softmax_jvp",
     "log_softmax_vjp",
