@@ -171,7 +171,7 @@ def _as_classes(
 class SoftmaxRegression:
     r"""Multinomial logistic regression: a softmax over linear scores.
 
-    For features $a$ with a 1 appended, the probabilities are
+    With $a$ the features minus their mean, and a 1 appended, the probabilities are
     $\mathrm{softmax}(a^\top \Theta)$. `fit` finds the $\Theta$ that minimises the mean
     cross-entropy plus $\frac r2 \|\Theta\|^2$, offsets included, and proves how close
     it came. Nothing is random.
@@ -185,9 +185,10 @@ class SoftmaxRegression:
 
     Attributes:
         classes_: the C different labels, sorted.
-        coef_: weights, shape (C, F), float64.
-        intercept_: offsets, shape (C,), float64.
-        distance_: no exact minimum is farther from these weights than this.
+        mean_: the mean row, shape (F,), float64.
+        coef_: weights of the differences from the mean row, shape (C, F), float64.
+        intercept_: the logits of the mean row, shape (C,), float64.
+        distance_: the best weights are not farther away from these than this.
         n_iter_: Newton steps taken.
 
     Raises:
@@ -207,7 +208,7 @@ class SoftmaxRegression:
         >>> model.predict([[1.5], [3.5]]).tolist()
         ['no', 'yes']
         >>> model.predict_proba([[2.5]]).round(2)
-        array([[0.47, 0.53]])
+        array([[0.5, 0.5]])
         >>> model.distance_ < 1e-6
         True
 
@@ -219,6 +220,7 @@ class SoftmaxRegression:
     tol: float = 1e-6
     max_iter: int = 100
     classes_: npt.NDArray[Any] = field(init=False, repr=False)
+    mean_: FloatArray = field(init=False, repr=False)
     coef_: FloatArray = field(init=False, repr=False)
     intercept_: FloatArray = field(init=False, repr=False)
     distance_: float = field(init=False, repr=False)
@@ -257,11 +259,12 @@ class SoftmaxRegression:
         """
         table = _as_features(features)
         classes, indices = _as_classes(labels, len(table))
-        A = np.column_stack([table, np.ones(len(table))])
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            mean = table.mean(axis=0)
+            A = np.column_stack([table - mean, np.ones(len(table))])
             found = _minimise(A, indices, self.l2, self.tol, self.max_iter)
         theta, self.distance_, self.n_iter_ = found
-        self.classes_ = classes
+        self.classes_, self.mean_ = classes, mean
         self.coef_, self.intercept_ = theta[:-1].T.copy(), theta[-1].copy()
         if self.distance_ > self.tol:
             warnings.warn(
@@ -313,7 +316,8 @@ class SoftmaxRegression:
             >>> SoftmaxRegression().fit([[0], [1]], ["a", "b"]).predict([[2]]).tolist()
             ['b']
         """
-        return self.classes_[self._logits(features).argmax(axis=1)]
+        best = self._logits(features).argmax(axis=1)
+        return self.classes_[best]
 
     def _logits(self, features: npt.ArrayLike) -> FloatArray:
         if not hasattr(self, "coef_"):
@@ -321,4 +325,4 @@ class SoftmaxRegression:
                 "SoftmaxRegression: not fitted; call fit(features, labels) first"
             )
         table = _as_features(features, self.coef_.shape[1])
-        return table @ self.coef_.T + self.intercept_
+        return (table - self.mean_) @ self.coef_.T + self.intercept_
