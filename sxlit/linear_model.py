@@ -109,7 +109,7 @@ def _minimise(
         size = _ABOVE * float(np.linalg.norm(gradient))
         rounding = _rounding(A, labels, theta, l2, gradient)
         distance = (size + rounding) / l2
-        if not np.isfinite(distance):
+        if not np.isfinite(size + rounding):
             raise ValueError(
                 "features: too large, the arithmetic overflows; scale them, for "
                 "instance to values between -1 and 1"
