@@ -166,6 +166,20 @@ def _as_classes(
     return classes, indices
 
 
+# %% ../book/11_digits.ipynb #reason
+def _reason(model: SoftmaxRegression, *, stopped: bool) -> str:
+    """Why a model has not converged, and what to do."""
+    limit = (
+        "rounding allows no better: raise tol or l2, or scale the features to "
+        "comparable ranges"
+    )
+    return (
+        f"not converged: after {model.n_iter_} steps the weights may be "
+        f"{model.distance_:.1e} from the best ones, tol is {model.tol:.1e}; "
+        f"{'raise max_iter' if stopped else limit}"
+    )
+
+
 # %% ../book/11_digits.ipynb #softmax-regression
 @dataclass(eq=False)
 class SoftmaxRegression:
@@ -230,11 +244,7 @@ class SoftmaxRegression:
         for name in ("l2", "tol"):
             value = getattr(self, name)
             if not 0 < value < np.inf:
-                why = "; without a penalty there may be no best weights"
-                raise ValueError(
-                    f"{name}: expected a positive number, got {value}"
-                    f"{why if name == 'l2' else ''}"
-                )
+                raise ValueError(f"{name}: expected a positive number, got {value}")
         if self.max_iter < 0:
             raise ValueError(f"max_iter: expected 0 or more, got {self.max_iter}")
 
@@ -267,18 +277,8 @@ class SoftmaxRegression:
         self.classes_, self.mean_ = classes, mean
         self.coef_, self.intercept_ = theta[:-1].T.copy(), theta[-1].copy()
         if self.distance_ > self.tol:
-            warnings.warn(
-                f"not converged: after {self.n_iter_} steps the weights may be "
-                f"{self.distance_:.1e} from the best ones, tol is {self.tol:.1e}; "
-                + (
-                    "raise max_iter"
-                    if self.n_iter_ == self.max_iter
-                    else "rounding allows no better: raise tol or l2, or scale the "
-                    "features to comparable ranges"
-                ),
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            reason = _reason(self, stopped=self.n_iter_ == self.max_iter)
+            warnings.warn(reason, RuntimeWarning, stacklevel=2)
         return self
 
     def predict_proba(self, features: npt.ArrayLike) -> FloatArray:

@@ -402,7 +402,7 @@ def test_bad_input_is_told(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"l2": 0.0}, "l2: expected a positive number, got 0.0; without a penalty"),
+        ({"l2": 0.0}, "l2: expected a positive number, got 0.0"),
         ({"l2": np.nan}, "l2: expected a positive number"),
         ({"tol": -1.0}, "tol: expected a positive number"),
         ({"max_iter": -1}, "max_iter: expected 0 or more"),
