@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.datasets import load_digits
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -43,6 +42,8 @@ class Digits:
 
 def load() -> Digits:
     """Read the digits that scikit-learn brings along; nothing is downloaded."""
+    from sklearn.datasets import load_digits  # only the notebooks' environments have it
+
     images, labels = load_digits().images / 16, load_digits().target
     test = np.arange(len(labels)) % 5 == 4
     return Digits(images[~test], labels[~test], images[test], labels[test])
