@@ -761,7 +761,7 @@ def _distribution_gradient_error(
 
 
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss-imports
-from sxlit.loss import Reduction, check_reduction
+from sxlit.loss import Options, Reduction
 
 
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss
@@ -802,7 +802,7 @@ def cross_entropy(
         >>> bool(cross_entropy(x, [0], numerics=f32, grade="standard") > 1e-7)
         True
     """
-    check_reduction(reduction)
+    Options(None, None, 0.0, reduction)
     batch, row = _analyse(logits, axis, numerics, grade)
     target = as_targets(batch, targets)
     with np.errstate(invalid="ignore"):
@@ -862,7 +862,7 @@ def cross_entropy_grad(
         >>> bool((bound < 1e-13).all())
         True
     """
-    check_reduction(reduction)
+    Options(None, None, 0.0, reduction)
     batch, row = _analyse(logits, axis, numerics, grade)
     target = as_targets(batch, targets)
     with np.errstate(over="ignore", invalid="ignore"):

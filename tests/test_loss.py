@@ -1,6 +1,8 @@
-"""Laws, edges and errors of the loss and its gradient."""
+"""Laws, edges and errors of the loss, its gradient and its Hessian."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sameness import same_bits
 INF, NAN = np.inf, np.nan
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 REDUCTIONS = pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+NAMES = ["cross_entropy", "cross_entropy_grad", "cross_entropy_hvp"]
 BOTH = pytest.mark.parametrize("f", [sxlit.cross_entropy, sxlit.cross_entropy_grad])
 
 
@@ -28,26 +31,99 @@ def rows_of_every_kind() -> np.ndarray:
     return rows
 
 
+def ask(name: str, x: np.ndarray, targets: Any, **options: Any) -> np.ndarray:
+    """Loss, gradient or Hessian product, in one direction."""
+    direction = np.random.default_rng(5).standard_normal(x.size).reshape(x.shape)
+    extra = (direction,) if name == "cross_entropy_hvp" else ()
+    return np.asarray(getattr(sxlit, name)(x, targets, *extra, **options))
+
+
 # One law: a one-hot distribution and the equal label
 
+WEIGHTS = {
+    "none": None,
+    "ones": np.ones(6),
+    "some": [0.3, 1.7, 0.1, 2.0, 1e-3, 5.0],
+    "zeros": np.array([0, 1, 0, 2, 0, 3], np.float32),
+    "all zero": np.zeros(6),
+    "tiny": np.full(6, 5e-324),
+    "huge": np.full(6, 1e300),
+}
 
-@BOTH
+
+@pytest.mark.theorem("thm-one-hot", "cor-one-hot-batch")
+@pytest.mark.parametrize("name", NAMES)
 @REDUCTIONS
 @DTYPES
-@pytest.mark.parametrize("target_dtype", ["float32", "float64"])
-@pytest.mark.parametrize("axis", [0, 1])
-def test_one_hot_equals_label_bit_for_bit(f, reduction, dtype, target_dtype, axis):
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1 / 3, 1.0])
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_one_hot_equals_label_bit_for_bit(name, reduction, dtype, smoothing, weight):
+    options = {
+        "weight": WEIGHTS[weight],
+        "label_smoothing": smoothing,
+        "reduction": reduction,
+    }
+    odd = rows_of_every_kind()
+    rng = np.random.default_rng(6)
+    for x in (odd, odd[:5], 10 * rng.standard_normal((300, 6))):
+        x = x.astype(dtype)
+        for labels in (*np.arange(6), rng.integers(6, size=len(x))):
+            labels = np.broadcast_to(labels, len(x))
+            for target_dtype in ("float32", "float64"):
+                hot = np.eye(6, dtype=target_dtype)[labels]
+                a = ask(name, x, labels, **options)
+                assert same_bits(a, ask(name, x, hot, **options))
+            a = ask(name, x.T, labels, axis=0, **options)
+            assert same_bits(a, ask(name, x.T, hot.T, axis=0, **options))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@REDUCTIONS
+@DTYPES
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", ["none", "some", "zeros"])
+@pytest.mark.parametrize("mark", [-100, 99, 2])
+def test_to_ignore_is_to_leave_out(name, reduction, dtype, smoothing, weight, mark):
+    """Bit for bit, whatever the ignored rows hold; there the result is exactly 0."""
+    rng = np.random.default_rng(7)
+    x = (5 * rng.standard_normal((40, 6))).astype(dtype)
+    x[:9] = rows_of_every_kind()
+    labels = rng.choice([0, 1, 3, 4, 5], size=40)
+    kept = np.ones(40, dtype=bool)
+    kept[[1, 4, 5, 6, 7, 8, 20, 33]] = False
+    v = rng.standard_normal((40, 6))
+    v[8], v[7] = NAN, INF
+    options = {
+        "weight": WEIGHTS[weight],
+        "label_smoothing": smoothing,
+        "reduction": reduction,
+    }
+    f = getattr(sxlit, name)
+    extra = (v,) if name == "cross_entropy_hvp" else ()
+    short = (v[kept],) if name == "cross_entropy_hvp" else ()
+    marked = np.where(kept, labels, mark)
+    whole = np.asarray(f(x, marked, *extra, ignore_index=mark, **options))
+    part = np.asarray(f(x[kept], labels[kept], *short, **options))
+    if name == "cross_entropy" and reduction != "none":
+        assert same_bits(whole, part)
+        return
+    assert same_bits(whole[kept], part)
+    assert same_bits(whole[~kept], np.zeros_like(whole[~kept]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@DTYPES
+def test_no_option_is_an_option(name, dtype):
+    """Smoothing by 0, weights of 1 and nothing to ignore change no bit."""
     x = rows_of_every_kind().astype(dtype)
-    for label in range(6):
-        labels = np.full(len(x), label)
-        hot = np.eye(6, dtype=target_dtype)[labels]
-        if axis == 0:
-            a = f(x.T, labels, axis=0, reduction=reduction)
-            b = f(x.T, hot.T, axis=0, reduction=reduction)
-        else:
-            a = f(x, labels, reduction=reduction)
-            b = f(x, hot, reduction=reduction)
-        assert same_bits(a, b)
+    labels = np.arange(9) % 6
+    for targets in (labels, np.eye(6)[labels]):
+        for reduction in ("none", "sum", "mean"):
+            plain = ask(name, x, targets, reduction=reduction)
+            same: dict[str, Any] = {"weight": np.ones(6), "label_smoothing": 0}
+            if targets is labels:
+                same["ignore_index"] = -100
+            assert same_bits(plain, ask(name, x, targets, reduction=reduction, **same))
 
 
 # Where everyone else returns 0
