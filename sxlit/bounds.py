@@ -814,7 +814,7 @@ def _curvature_error(
             allowed = np.maximum(allowed, terms_apart)
             spread = spread + np.abs(v)
         lost = row.classes + spread + spread.sum(axis=-1, keepdims=True)
-        return row.p * size, allowed + 8.0 * numerics.underflow * lost
+        return row.p * size, allowed + 16.0 * numerics.underflow * lost
 
 
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss-imports
