@@ -73,7 +73,7 @@ def effective_weights(
     weight: FloatArray | None,
     smoothing: float,
 ) -> Labels | Distributions:
-    r"""Return what each class counts in the loss: $w_k ((1 - \epsilon) q_k + \epsilon / C)$.
+    r"""Return the weights in the loss, $w_k ((1 - \epsilon) q_k + \epsilon / C)$.
 
     A label stays one while nothing is smoothed; then it becomes its one-hot row.
 
@@ -278,8 +278,8 @@ def cross_entropy(
         weight: one weight $w_k$ for each class, shape (C,), finite and not negative.
         ignore_index: the label of rows to leave out, whether or not it is a class;
             None leaves out none. Only with labels.
-        label_smoothing: the share $\epsilon$, from 0 to 1, of each target that is spread over
-            all C classes.
+        label_smoothing: the share $\epsilon$, from 0 to 1, of each target that is
+            spread over all C classes.
         reduction: "sum" adds the losses, "mean" divides the sum by the number of rows
             that are not ignored, or with `weight` by $\sum_n \sum_k w_k q_{nk}$, the
             total weight before smoothing; "none" returns one loss for each row. So

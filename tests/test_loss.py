@@ -874,6 +874,26 @@ def test_where_smoothing_stops(classes, smoothing):
     assert pushed[0, 0] > 0  # beyond it, down again
 
 
+@pytest.mark.theorem("thm-distillation")
+@pytest.mark.parametrize("temperature", [1, 3, 10, 1000])
+def test_a_hot_teacher_asks_for_its_logits(temperature):
+    flint.ctx.prec = 400
+    rng = np.random.default_rng(16)
+    for classes in (2, 3, 30):
+        x, z = 5 * rng.standard_normal((2, classes))
+        exact = [[Fraction(float(value)) for value in row] for row in (x, z)]
+        shares, centred = [], []
+        for row in exact:
+            powers = [ball(value / temperature).exp() for value in row]
+            total = sum(powers, flint.arb(0))
+            shares.append([power / total for power in powers])
+            centred.append([value - sum(row) / classes for value in row])
+        spread = sum((max(row) - min(row)) ** 2 for row in exact)
+        for p, q, a, b in zip(*shares, *centred, strict=True):
+            error = abs(temperature * (p - q) - ball((a - b) / classes))
+            assert error <= ball(spread / (2 * temperature))
+
+
 @pytest.mark.theorem("lem-others-weights")
 def test_sums_of_others_are_within_their_lemma():
     f64 = bounds.Numerics.required("float64")
