@@ -867,6 +867,8 @@ def _question(
     divisor = abs(problem.denominator)
     if divisor == 0.0:
         divisor = np.inf if precision == 0.0 else 1.0
+    if grade == "standard" and np.isfinite(precision):
+        weights, precision = weights + precision, 0.0  # denominators summed apart
     return _Question(problem, row, effective, size, weights, divisor, precision)
 
 
