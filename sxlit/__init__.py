@@ -14,6 +14,14 @@ from .jacobian import (
     softmax_jvp,
     softmax_vjp,
 )
+from .logistic import (
+    log_sigmoid,
+    log_sigmoid_jvp,
+    log_sigmoid_vjp,
+    sigmoid,
+    sigmoid_jvp,
+    sigmoid_vjp,
+)
 from .loss import cross_entropy, cross_entropy_grad
 from .lse import log_softmax, logsumexp
 from .rows import softmax
@@ -25,12 +33,18 @@ __all__ = [
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
+    "log_sigmoid",
+    "log_sigmoid_jvp",
+    "log_sigmoid_vjp",
     "log_softmax",
     "log_softmax_jvp",
     "log_softmax_vjp",
     "logsumexp",
     "logsumexp_jvp",
     "logsumexp_vjp",
+    "sigmoid",
+    "sigmoid_jvp",
+    "sigmoid_vjp",
     "softmax",
     "softmax_jacobian",
     "softmax_jvp",
