@@ -22,7 +22,7 @@ from .logistic import (
     sigmoid_jvp,
     sigmoid_vjp,
 )
-from .loss import cross_entropy, cross_entropy_grad
+from .loss import cross_entropy, cross_entropy_grad, cross_entropy_hvp
 from .lse import log_softmax, logsumexp
 from .rows import softmax
 
@@ -33,6 +33,7 @@ __all__ = [
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
+    "cross_entropy_hvp",
     "log_sigmoid",
     "log_sigmoid_jvp",
     "log_sigmoid_vjp",
