@@ -5,6 +5,7 @@ says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
 from . import bounds, textbook
+from .binary import binary_cross_entropy, binary_cross_entropy_grad
 from .jacobian import (
     log_softmax_jvp,
     log_softmax_vjp,
@@ -30,6 +31,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "binary_cross_entropy",
+    "binary_cross_entropy_grad",
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
