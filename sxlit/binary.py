@@ -253,4 +253,5 @@ def binary_cross_entropy_grad(
     Source: Cox (1958).
     """
     each = as_yes_no(logits, targets, weight, pos_weight, reduction)
-    return each.batch.per_row(answer_gradients(each) / each.denominator)
+    with np.errstate(under="ignore"):
+        return each.batch.per_row(answer_gradients(each) / each.denominator)
