@@ -16,6 +16,7 @@ from sxlit.loss import Options, Reduction
 
 # %% auto #0
 __all__ = [
+    "YesNo",
     "answer_losses",
     "binary_cross_entropy",
     "answer_gradients",
@@ -26,15 +27,24 @@ __all__ = [
 # %% ../book/09b_several_labels.ipynb #yes-no
 @dataclass(frozen=True)
 class YesNo:
-    """Logits, their targets and their weights beside them, shape (N, 1) each."""
+    """Logits with their targets and weights beside them, one answer a row.
+
+    Attributes:
+        batch: the logits.
+        q: the targets, shape (N, 1), like both weights.
+        weight: $w$, of each answer.
+        pos_weight: $a$, of each yes.
+        denominator: what sums are divided by; 1 unless the reduction is "mean".
+    """
 
     batch: Batch
     q: FloatArray
     weight: FloatArray
     pos_weight: FloatArray
-    denominator: int  # of the reduction
+    denominator: int
 
 
+# %% ../book/09b_several_labels.ipynb #as-yes-no
 def as_yes_no(
     logits: npt.ArrayLike,
     targets: npt.ArrayLike,
