@@ -4,8 +4,10 @@ Every function is derived, tested and bounded in a chapter of the book: `sxlit.b
 says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
-from . import bounds, textbook
+from . import bounds, linear_model, textbook
 from .binary import binary_cross_entropy, binary_cross_entropy_grad
+from .divergence import cross_entropy_of, kl_divergence, kl_divergence_from_logits
+from .information import entropy, entropy_from_logits, huffman_code, self_information
 from .jacobian import (
     log_softmax_jvp,
     log_softmax_vjp,
@@ -37,6 +39,13 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_grad",
     "cross_entropy_hvp",
+    "cross_entropy_of",
+    "entropy",
+    "entropy_from_logits",
+    "huffman_code",
+    "kl_divergence",
+    "kl_divergence_from_logits",
+    "linear_model",
     "log_sigmoid",
     "log_sigmoid_jvp",
     "log_sigmoid_vjp",
@@ -46,6 +55,7 @@ __all__ = [
     "logsumexp",
     "logsumexp_jvp",
     "logsumexp_vjp",
+    "self_information",
     "sigmoid",
     "sigmoid_jvp",
     "sigmoid_vjp",

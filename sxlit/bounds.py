@@ -45,6 +45,12 @@ __all__ = [
     "log_softmax_vjp",
     "logsumexp_jvp",
     "logsumexp_vjp",
+    "self_information",
+    "entropy",
+    "entropy_from_logits",
+    "cross_entropy_of",
+    "kl_divergence",
+    "kl_divergence_from_logits",
     "cross_entropy",
     "cross_entropy_grad",
     "cross_entropy_hvp",
@@ -971,6 +977,396 @@ def _factor_precision(row: _RowErrors, numerics: Numerics, grade: Grade) -> Floa
     return _probability_precision(row, numerics)
 
 
+# %% ../book/06_information.ipynb #bounds-information-imports
+from sxlit.information import as_probabilities, log_of_base, minus_log
+from sxlit.information import self_information as _self_information
+
+
+# %% ../book/06_information.ipynb #bounds-information
+def _base_precision(base: float | None, numerics: Numerics) -> float:
+    """The precision of log p / log b, or of log p where there is no base."""
+    log = _ulps(numerics.log, numerics.unit)
+    return log if base is None else 2.0 * (log + numerics.rounding)
+
+
+def self_information(
+    p: npt.ArrayLike,
+    base: float | None = None,
+    *,
+    numerics: Numerics,
+    grade: Grade = "hra",
+) -> FloatArray:
+    r"""Bound the error of $-\log_b p$.
+
+    Theorem: `thm-self-information-error`.
+
+    Args:
+        p: the probabilities.
+        base: the base of the logarithm, None for nats.
+        numerics: what is assumed of the arithmetic; of log2 what is assumed of log.
+        grade: "standard" or "hra"; the theorem is the same for both.
+
+    Returns:
+        The largest absolute error of each entry; the shape of `p`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.self_information`; ValueError for another
+            grade.
+
+    At the edges: says nothing where the exact result is not finite.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> bool(self_information(1.0 - 2.0**-53, numerics=f64) < 1e-30)
+        True
+    """
+    _check_grade(grade)
+    _self_information(p, base)  # for what it raises
+    size = np.abs(minus_log(np.asarray(p, dtype=np.float64), base))
+    precision = _base_precision(base, numerics) + numerics.storing
+    return np.where(np.isinf(size), 0.0, size) * (np.expm1(precision) * _EVALUATION)
+
+
+def entropy(
+    p: npt.ArrayLike,
+    axis: int = -1,
+    base: float | None = None,
+    *,
+    numerics: Numerics,
+    grade: Grade = "hra",
+) -> FloatArray:
+    r"""Bound the error of $-\sum_i p_i \log_b p_i$.
+
+    Theorem: `thm-entropy-error`.
+
+    Args:
+        p: the probabilities.
+        axis: the class axis.
+        base: the base of the logarithm, None for nats.
+        numerics: what is assumed of the arithmetic; of log2 what is assumed of log.
+        grade: "standard" or "hra"; the theorem is the same for both.
+
+    Returns:
+        The largest absolute error; the shape of `p` without `axis`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.entropy`; ValueError for another grade.
+
+    At the edges: an entry of 0 adds nothing, and a row with NaN has the bound NaN.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> bool(entropy([0.5, 0.5], numerics=f64) < 20 * f64.unit)
+        True
+    """
+    _check_grade(grade)
+    batch = as_probabilities(p, axis)
+    rows, scale = batch.rows, abs(log_of_base(base))
+    with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
+        terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(rows)) / scale))
+    precision = _base_precision(base, numerics) + numerics.rounding + numerics.storing
+    precision += numerics.summing(rows.shape[1])
+    allowed = terms.sum(axis=-1) * np.expm1(precision)
+    lost = max(1.0, 1.0 / scale) * rows.shape[1] + 2.0
+    return _shaped_per_row(batch, allowed + lost * numerics.underflow)
+
+
+def entropy_from_logits(
+    x: npt.ArrayLike, axis: int = -1, *, numerics: Numerics, grade: Grade = "hra"
+) -> FloatArray:
+    r"""Bound the error of $\sum_i p_i (d_i + L)$.
+
+    Theorem: `thm-entropy-from-logits-error`.
+
+    Args:
+        x: the logits.
+        axis: the class axis.
+        numerics: what is assumed of the arithmetic.
+        grade: "standard" for $L = \log s$ and $p_i$ that may come from
+            exp(log_softmax), "hra" for $L = \mathrm{log1p}(t)$ and quotients.
+
+    Returns:
+        The largest absolute error; the shape of `x` without `axis`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.entropy_from_logits`; ValueError for another
+            grade.
+
+    At the edges: a logit of -inf adds next to nothing; says nothing where the exact
+    result is not finite.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> bool(entropy_from_logits([40.0, 0.0], numerics=f64) < 1e-28)
+        True
+    """
+    batch, row = _analyse(x, axis, numerics, grade)
+    arithmetic = numerics.summing(row.classes) + numerics.rounding + numerics.storing
+    precision = _factor_precision(row, numerics, grade) + arithmetic
+    error = _log_probability_error(row, numerics, grade)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
+        farthest = 1.0 - 2.0 * np.log(numerics.underflow)
+        size = error - row.log_p
+        terms = _grow(row.p, row.log_p, precision) * size + row.p * error
+        terms = terms + 4.0 * numerics.underflow * size
+        negligible = np.isinf(row.gap) | (row.gap > farthest)
+        allowed = np.where(negligible, 0.0, terms).sum(axis=-1)
+    return _shaped_per_row(batch, allowed + 4.0 * numerics.underflow * row.classes)
+
+
+# %% ../book/07_divergence.ipynb #bounds-imports
+from sxlit.divergence import (
+    divergence_terms,
+    divergence_terms_from_logits,
+    excess,
+    log_ratio,
+    log_ratios,
+    paired,
+    remainder,
+)
+from sxlit.rows import row_state
+
+
+# %% ../book/07_divergence.ipynb #bounds-divergence
+def cross_entropy_of(
+    p: npt.ArrayLike,
+    q: npt.ArrayLike,
+    axis: int = -1,
+    base: float | None = None,
+    *,
+    numerics: Numerics,
+    grade: Grade = "hra",
+) -> FloatArray:
+    r"""Bound the error of $-\sum_i p_i \log q_i$.
+
+    Theorem: `thm-cross-entropy-of-error`.
+
+    Args:
+        p: as `sxlit.cross_entropy_of`.
+        q: as `sxlit.cross_entropy_of`.
+        axis: the class axis.
+        base: the base of the logarithm, None for nats.
+        numerics: what is assumed of the arithmetic.
+        grade: "standard" or "hra"; the theorem is the same for both.
+
+    Returns:
+        The largest absolute error; the shape of `p` without `axis`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.cross_entropy_of`; ValueError for another
+            grade.
+
+    At the edges: says nothing where the exact result is not finite.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> bool(cross_entropy_of([0.5, 0.5], [0.9, 0.1], numerics=f64) < 1e-14)
+        True
+    """
+    batch, other = _distributions(p, q, axis, grade)
+    rows, scale = batch.rows, abs(log_of_base(base))
+    with np.errstate(all="ignore"):
+        terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(other)) / scale))
+    precision = _base_precision(base, numerics) + numerics.rounding + numerics.storing
+    precision += numerics.summing(rows.shape[1])
+    allowed = terms.sum(axis=-1) * np.expm1(precision)
+    lost = max(1.0, 1.0 / scale) * rows.shape[1] + 2.0
+    return _shaped_per_row(batch, allowed + lost * numerics.underflow)
+
+
+def kl_divergence(
+    p: npt.ArrayLike,
+    q: npt.ArrayLike,
+    axis: int = -1,
+    *,
+    numerics: Numerics,
+    grade: Grade = "hra",
+) -> FloatArray:
+    r"""Bound the error of $\sum_i p_i \log (p_i / q_i)$.
+
+    Theorem: `thm-kl-error`.
+
+    Args:
+        p: as `sxlit.kl_divergence`.
+        q: as `sxlit.kl_divergence`.
+        axis: the class axis.
+        numerics: what is assumed of the arithmetic.
+        grade: "standard" for sums of terms of both signs, "hra" for sums of terms that
+            are not negative.
+
+    Returns:
+        The largest absolute error; the shape of `p` without `axis`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.kl_divergence`; ValueError for another grade.
+
+    At the edges: says nothing where the exact result is not finite.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> p, q = [0.5, 0.5], [0.5 + 2.0**-40, 0.5 - 2.0**-40]
+        >>> bool(kl_divergence(p, q, numerics=f64) < 1e-37)
+        True
+        >>> bool(kl_divergence(p, q, numerics=f64, grade="standard") > 1e-15)
+        True
+    """
+    batch, other = _distributions(p, q, axis, grade)
+    allowed = _refined_divergence_error(batch.rows, other, numerics)
+    if grade == "standard":
+        usual = _usual_divergence_error(batch.rows, other, numerics)
+        allowed = np.maximum(allowed, usual)
+    return _shaped_per_row(batch, allowed)
+
+
+def _distributions(
+    p: npt.ArrayLike, q: npt.ArrayLike, axis: int, grade: Grade
+) -> tuple[Batch, FloatArray]:
+    _check_grade(grade)
+    return paired(as_probabilities(p, axis, "p"), as_probabilities(q, axis, "q"))
+
+
+def _refined_divergence_error(
+    p: FloatArray, q: FloatArray, numerics: Numerics
+) -> FloatArray:
+    """The first part of the theorem; shape (N,)."""
+    one, summing = numerics.rounding, numerics.summing(p.shape[1])
+    with np.errstate(all="ignore"):
+        terms, difference = divergence_terms(p, q), np.abs(p - q)
+        apart = np.abs(np.log(p) - np.log(q)) >= 690.0
+        both = np.abs(np.log(p)) + np.abs(np.log(q))
+        sizes = p * np.where(apart, both, np.abs(log_ratio(p, q)))
+        precision = _ulps(numerics.log, numerics.unit) + 3.0 * one
+        far = sizes * np.expm1(precision) + p * one * np.exp(precision)
+        far += difference * np.expm1(2.0 * one)
+        near = (p <= 2.0 * q) & (q <= 2.0 * p)
+        each = np.where(near, terms * np.expm1(8.0 * one), far)
+        each[p == 0.0] = 0.0
+        leftover, whole = excess(p, q), terms.sum(axis=-1)
+        error = np.exp(summing) * each.sum(axis=-1) + np.expm1(summing) * whole
+        error += np.expm1(one) * np.abs(leftover)
+        adding = np.expm1(one + numerics.storing)
+        error += adding * (np.abs(whole + leftover) + error)
+    return error + 8.0 * p.shape[1] * numerics.underflow
+
+
+def _usual_divergence_error(
+    p: FloatArray, q: FloatArray, numerics: Numerics
+) -> FloatArray:
+    """The second part of the theorem; shape (N,)."""
+    classes = p.shape[1]
+    precision = _ulps(numerics.log, numerics.unit) + 3.0 * numerics.rounding
+    precision += numerics.summing(2 * classes) + numerics.storing
+    with np.errstate(all="ignore"):
+        sizes = p * (np.abs(np.log(p)) + np.abs(np.log(q)) + 1.0)
+    sizes[p == 0.0] = 0.0
+    allowed = np.expm1(precision) * sizes.sum(axis=-1)
+    return allowed + 16.0 * classes * numerics.underflow
+
+
+# %% ../book/07_divergence.ipynb #bounds-logits
+def kl_divergence_from_logits(
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    axis: int = -1,
+    *,
+    numerics: Numerics,
+    grade: Grade = "hra",
+) -> FloatArray:
+    r"""Bound the error of the divergence of two softmaxes.
+
+    Theorem: `thm-kl-logits-error`.
+
+    Args:
+        x: as `sxlit.kl_divergence_from_logits`.
+        y: as `sxlit.kl_divergence_from_logits`.
+        axis: the class axis.
+        numerics: what is assumed of the arithmetic.
+        grade: "standard" for sums of terms of both signs, "hra" for sums of terms that
+            are not negative.
+
+    Returns:
+        The largest absolute error; the shape of `x` without `axis`, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.kl_divergence_from_logits`; ValueError for
+            another grade.
+
+    At the edges: says nothing where the exact result is not finite.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> x, y = [0.0, 1.0], [0.0, 1.0 + 2.0**-30]
+        >>> bool(kl_divergence_from_logits(x, y, numerics=f64) < 1e-26)
+        True
+    """
+    batch, first = _analyse(x, axis, numerics, grade)
+    other, second = _analyse(y, axis, numerics, grade)
+    _, other_rows = paired(batch, other)
+    states = row_state(batch.rows), row_state(other_rows)
+    with np.errstate(all="ignore"):
+        delta = log_ratios(*states)
+        delta[np.isneginf(first.log_p)] = 0.0
+        terms = divergence_terms_from_logits(*states)
+        allowed = _refined_logits_error(first, second, delta, terms, numerics)
+        if grade == "standard":
+            usual = _usual_logits_error(first, second, numerics)
+            allowed = np.maximum(allowed, usual)
+    return _shaped_per_row(batch, allowed)
+
+
+def _refined_logits_error(
+    first: _RowErrors,
+    second: _RowErrors,
+    delta: FloatArray,
+    terms: FloatArray,
+    numerics: Numerics,
+) -> FloatArray:
+    """The first part of the theorem; shape (N,)."""
+    one = numerics.rounding
+    arithmetic = 10.0 * one + numerics.summing(first.classes)
+    size, norms = np.abs(delta), np.abs(second.log_norm - first.log_norm)
+    common = _log_norm_error(first, numerics, "hra")
+    common = common + _log_norm_error(second, numerics, "hra")
+    common = (1.0 + 2.0 * one) * (common + 2.0 * numerics.underflow) + one * norms
+    own = 3.0 * one * (size + norms)
+    own += 8.0 * one**2 * np.where(first.p > 0.0, first.gap + second.gap, 0.0)
+    both = common + own
+
+    precision = _probability_precision(first, numerics) + arithmetic
+    p_error = _grow(first.p, first.log_p, precision)
+    other = _probability_precision(second, numerics) + arithmetic
+    q_error = _grow(second.p, second.log_p, other)
+    slope = first.p * np.abs(np.expm1(-delta)) + 2.0 * second.p * np.expm1(both)
+    shifted = own + both * np.expm1(np.minimum(precision, 1.0))
+    near = remainder(delta) * p_error + slope * shifted * np.exp(arithmetic)
+    far = (size + 2.0) * p_error + q_error
+    far += 8.0 * first.p * own * np.exp(arithmetic)
+    series = (size <= 0.8) & ~np.isneginf(first.log_p)
+    elsewhere = np.where(series, 0.0, second.p).sum(axis=-1, keepdims=True)
+
+    error = np.where(series, near, far).sum(axis=-1)
+    error += (np.exp(arithmetic) * common * (common + elsewhere))[:, 0]
+    error += np.expm1(numerics.storing) * (terms.sum(axis=-1) + error)
+    return error + 16.0 * numerics.underflow * (2.0 + size).sum(axis=-1)
+
+
+def _usual_logits_error(
+    first: _RowErrors, second: _RowErrors, numerics: Numerics
+) -> FloatArray:
+    """The second part of the theorem; shape (N,)."""
+    summing = numerics.summing(2 * first.classes) + 3.0 * numerics.rounding
+    factor = _factor_precision(first, numerics, "standard")
+    log_p, log_q = np.abs(first.log_p), np.abs(second.log_p)
+    log_error = factor + _ulps(numerics.log, numerics.unit) * (log_p + factor)
+    direct = _log_probability_error(first, numerics, "standard")
+    logs = np.maximum(direct, log_error)
+    logs = logs + _log_probability_error(second, numerics, "standard")
+    grown = _grow(first.p, first.log_p, factor + summing + numerics.storing)
+    each = grown * (log_p + log_q) + (grown + first.p) * logs
+    each += 16.0 * numerics.underflow * (2.0 + log_p + log_q)
+    return np.where(np.isneginf(first.log_p), 0.0, each).sum(axis=-1)
+
+
 # %% ../book/08_loss.ipynb #bounds-rowloss-imports
 from sxlit.rowloss import Distributions, Labels, sums_of_others
 
@@ -1110,7 +1506,7 @@ def _curvature_error(
             allowed = np.maximum(allowed, terms_apart)
             spread = spread + np.abs(v)
         lost = row.classes + spread + spread.sum(axis=-1, keepdims=True)
-        return row.p * size, allowed + 8.0 * numerics.underflow * lost
+        return row.p * size, allowed + 16.0 * numerics.underflow * lost
 
 
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss-imports
@@ -1163,6 +1559,8 @@ def _question(
     divisor = abs(problem.denominator)
     if divisor == 0.0:
         divisor = np.inf if precision == 0.0 else 1.0
+    if grade == "standard" and np.isfinite(precision):
+        weights, precision = weights + precision, 0.0  # denominators summed apart
     return _Question(problem, row, effective, size, weights, divisor, precision)
 
 

@@ -117,6 +117,7 @@ def _times(
     other: npt.ArrayLike,
     name: str,
 ) -> Any:
+    """Multiply the slope at each of `x` by `other`, and round once."""
     numbers = as_elements(x)
     factor = as_element_companion(numbers, other, name)
     with np.errstate(under="ignore", invalid="ignore"):

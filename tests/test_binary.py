@@ -262,7 +262,7 @@ def pupils() -> Iterator[tuple[list[arb], list[arb]]]:
             yield [arb(each) for each in x], [arb(each) for each in other]
 
 
-@pytest.mark.theorem("thm-distillation-gradient")
+@pytest.mark.theorem("thm-distillation-goal")
 @pytest.mark.parametrize("temperature", [0.3, 1, 5, 80])
 def test_the_gradient_of_distillation(temperature):
     heat = arb(temperature)
@@ -280,7 +280,7 @@ def test_the_gradient_of_distillation(temperature):
         assert distillation(shifted, q, heat) > least
 
 
-@pytest.mark.theorem("thm-distillation-limit")
+@pytest.mark.theorem("thm-distillation")
 @pytest.mark.parametrize("temperature", [0.3, 1, 5, 80, 1e5])
 def test_hot_distillation_compares_logits(temperature):
     heat = arb(temperature)
