@@ -1061,9 +1061,16 @@ def entropy(
     """
     _check_grade(grade)
     batch = as_probabilities(p, axis)
+    return _mean_log_error(batch, batch.rows, base, numerics)
+
+
+def _mean_log_error(
+    batch: Batch, other: FloatArray, base: float | None, numerics: Numerics
+) -> FloatArray:
+    """The theorem, for p in `batch`, and logarithms of the rows of `other`."""
     rows, scale = batch.rows, abs(log_of_base(base))
     with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
-        terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(rows)) / scale))
+        terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(other)) / scale))
     precision = _base_precision(base, numerics) + numerics.rounding + numerics.storing
     precision += numerics.summing(rows.shape[1])
     allowed = terms.sum(axis=-1) * np.expm1(precision)
@@ -1164,14 +1171,7 @@ def cross_entropy_of(
         True
     """
     batch, other = _distributions(p, q, axis, grade)
-    rows, scale = batch.rows, abs(log_of_base(base))
-    with np.errstate(all="ignore"):
-        terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(other)) / scale))
-    precision = _base_precision(base, numerics) + numerics.rounding + numerics.storing
-    precision += numerics.summing(rows.shape[1])
-    allowed = terms.sum(axis=-1) * np.expm1(precision)
-    lost = max(1.0, 1.0 / scale) * rows.shape[1] + 2.0
-    return _shaped_per_row(batch, allowed + lost * numerics.underflow)
+    return _mean_log_error(batch, other, base, numerics)
 
 
 def kl_divergence(
