@@ -118,4 +118,7 @@ def default_cross_entropy(logits: Array, targets: Array) -> Array:
 
 
 def positional_cross_entropy(first: Array, second: Array) -> Array:
-    return array(torch.nn.functional.cross_entropy(tensor(first), tensor(second)))
+    try:
+        return array(torch.nn.functional.cross_entropy(tensor(first), tensor(second)))
+    except NotImplementedError as error:  # torch's word for a dtype that it refuses
+        raise TypeError(str(error)) from error
