@@ -325,6 +325,7 @@ SPECIAL: list[tuple[str, list[Any], list[Any]]] = [
     ("cross_entropy_hvp", [[-INF, 0.0, 0.0], 1, [9.0, 1.0, -1.0]], [0.0, 0.5, -0.5]),
     ("cross_entropy_hvp", [[0.0, INF], 0, [1.0, 2.0]], [0.0, 0.0]),
     ("cross_entropy_hvp", [[-INF, -INF], 0, [1.0, 2.0]], [NAN, NAN]),
+    ("cross_entropy_hvp", [[0.0, INF, INF], 0, [1.0, 2.0, 3.0]], [NAN, NAN, NAN]),
 ]
 
 

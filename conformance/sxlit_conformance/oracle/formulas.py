@@ -89,7 +89,7 @@ def cross_entropy_grad(row: Row) -> list[Value]:
 
 def cross_entropy_hvp(row: Row) -> list[Value]:
     """sum(q) p_i (v_i - sum_j p_j v_j)."""
-    if row.nan:
+    if row.nan or row.infinite > 1:
         return [NAN for _ in row.logits]
     along = softmax_vjp(Row(row.logits, row.directions, row.counts))
     return [scale(value, row.total_weight) for value in along]
