@@ -14,7 +14,7 @@ from .jacobian import (
     softmax_jvp,
     softmax_vjp,
 )
-from .loss import cross_entropy, cross_entropy_grad
+from .loss import cross_entropy, cross_entropy_grad, cross_entropy_hvp
 from .lse import log_softmax, logsumexp
 from .rows import softmax
 
@@ -25,6 +25,7 @@ __all__ = [
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
+    "cross_entropy_hvp",
     "log_softmax",
     "log_softmax_jvp",
     "log_softmax_vjp",

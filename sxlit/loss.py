@@ -4,42 +4,251 @@
 # %% ../book/09_loss_in_practice.ipynb #imports
 from __future__ import annotations
 
+import operator
+import warnings
+from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import Batch, FloatArray, as_array, as_batch
+from sxlit.arrays import (
+    Batch,
+    FloatArray,
+    as_array,
+    as_batch,
+    as_companion,
+    as_real_array,
+)
 from sxlit.rowloss import Distributions, Labels, as_targets
-from sxlit.rows import row_state
+from sxlit.rows import RowState, row_state
 
 Reduction = Literal["none", "sum", "mean"]
 
 # %% auto #0
-__all__ = ["cross_entropy", "cross_entropy_grad"]
+__all__ = [
+    "as_class_weights",
+    "effective_weights",
+    "mean_denominator",
+    "Problem",
+    "cross_entropy",
+    "cross_entropy_grad",
+    "cross_entropy_hvp",
+]
+
+
+# %% ../book/09_loss_in_practice.ipynb #class-weights
+def as_class_weights(weight: npt.ArrayLike, classes: int) -> FloatArray:
+    """Read one weight a class, shape (K,), float64: finite and not negative.
+
+    Raises:
+        TypeError: a dtype that is not accepted.
+        ValueError: another shape, or a weight that is negative or not finite.
+
+    Examples:
+        >>> as_class_weights([1, 3], 2)
+        array([1., 3.])
+    """
+    array = as_real_array(weight, "weight")
+    if array.shape != (classes,):
+        raise ValueError(
+            f"weight: expected one weight for each class, shape ({classes},), got "
+            f"{array.shape}; nothing is broadcast; to weigh rows, multiply the losses "
+            "of reduction='none'"
+        )
+    wrong = ~(np.isfinite(array) & (array >= 0))
+    if wrong.any():
+        k = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"weight[{k}] is {array[k]}: expected finite weights that are not negative"
+        )
+    return array.astype(np.float64)
+
+
+# %% ../book/09_loss_in_practice.ipynb #effective-weights
+def effective_weights(
+    target: Labels | Distributions,
+    classes: int,
+    weight: FloatArray | None,
+    smoothing: float,
+) -> Labels | Distributions:
+    r"""Return what each class counts in the loss: $w_k ((1 - e) q_k + e / K)$.
+
+    A label stays one while nothing is smoothed; then it becomes its one-hot row.
+
+    Examples:
+        >>> effective_weights(Labels(np.array([[1]])), 2, np.array([1.0, 3.0]), 0.0)
+        Labels(index=array([[1]]), weight=array([[3.]]))
+        >>> effective_weights(Labels(np.array([[1]])), 2, None, 0.5)
+        Distributions(q=array([[0.25, 0.75]]))
+    """
+    if isinstance(target, Labels) and smoothing == 0.0:
+        return target if weight is None else Labels(target.index, weight[target.index])
+    q = target.q if isinstance(target, Distributions) else _one_hot(target, classes)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        mixed = (1.0 - smoothing) * q + smoothing / classes
+        return Distributions(mixed if weight is None else weight * mixed)
+
+
+def _one_hot(target: Labels, classes: int) -> FloatArray:
+    return np.asarray(target.index == np.arange(classes), dtype=np.float64)
+
+
+# %% ../book/09_loss_in_practice.ipynb #denominator
+def mean_denominator(
+    target: Labels | Distributions, rows: int, weight: FloatArray | None
+) -> float:
+    r"""Return what "mean" divides by: N, or with weights $\sum_n \sum_k w_k q_{nk}$.
+
+    Examples:
+        >>> mean_denominator(Labels(np.array([[1], [0]])), 2, np.array([1.0, 3.0]))
+        4.0
+    """
+    if weight is None:
+        return float(rows)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if isinstance(target, Labels):
+            totals = weight[target.index[:, 0]]
+        else:
+            totals = (weight * target.q).sum(axis=-1)
+        return float(totals.sum())
+
+
+# %% ../book/09_loss_in_practice.ipynb #problem
+@dataclass(frozen=True)
+class Problem:
+    """A batch, its targets and all options, ready for the formulas of one row.
+
+    Attributes:
+        batch: the logits.
+        kept: which of the N rows are not ignored, shape (N,); no other row is read.
+        target: the effective weights of the rows that are kept.
+        denominator: what sums are divided by; 1 unless the reduction is "mean".
+    """
+
+    batch: Batch
+    kept: npt.NDArray[np.bool_]
+    target: Labels | Distributions
+    denominator: float
+
+    def state(self) -> RowState:
+        """The row state of the rows that are kept."""
+        return row_state(self.batch.rows[self.kept])
+
+    def spread(self, values: FloatArray) -> npt.NDArray[Any]:
+        """Divide a gradient of the kept rows, and put zeros where one is ignored."""
+        whole = np.zeros(self.batch.rows.shape)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            # No weight at all, no gradient; adding 0 makes a -0 of it 0.
+            whole[self.kept] = values / (self.denominator or np.inf) + 0.0
+        return self.batch.like_logits(whole)
+
+
+# %% ../book/09_loss_in_practice.ipynb #options
+@dataclass(frozen=True)
+class Options:
+    """What a loss can be asked for besides its axis, checked as far as it can be."""
+
+    weight: npt.ArrayLike | None
+    ignore_index: int | None
+    label_smoothing: float
+    reduction: Reduction
+
+    def __post_init__(self) -> None:
+        if self.reduction not in ("none", "sum", "mean"):
+            raise ValueError(
+                f"reduction: expected 'none', 'sum' or 'mean', got {self.reduction!r}"
+            )
+        if not isinstance(self.label_smoothing, Real):
+            raise TypeError(
+                f"label_smoothing: expected a number, got {self.label_smoothing!r}"
+            )
+        if not 0.0 <= self.label_smoothing <= 1.0:
+            raise ValueError(
+                "label_smoothing: expected a share from 0 to 1, got "
+                f"{self.label_smoothing!r}"
+            )
+        if self.ignore_index is not None and not hasattr(
+            self.ignore_index, "__index__"
+        ):
+            raise TypeError(
+                f"ignore_index: expected an integer or None, got {self.ignore_index!r}"
+            )
 
 
 # %% ../book/09_loss_in_practice.ipynb #as-problem
-def _as_problem(
-    logits: npt.ArrayLike, targets: npt.ArrayLike, axis: int, check_targets: bool
-) -> tuple[Batch, Labels | Distributions]:
-    """Lay out logits and targets, and say so if they look exchanged."""
+def as_problem(
+    logits: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    axis: int,
+    options: Options,
+    check_targets: bool | None = None,
+) -> Problem:
+    """Lay out all arguments; without `check_targets`, neither refuse nor warn."""
     x, q = as_array(logits, "logits"), as_array(targets, "targets")
+    _check_order(x, q)
+    batch = as_batch(x, axis, "logits")
+    if check_targets is not None and q.dtype.kind == "f":
+        _doubt_probabilities(batch, check_targets)
+    count, classes = batch.rows.shape
+    kept = np.ones(count, dtype=bool)
+    if options.ignore_index is not None:
+        q, kept = _leave_out(q, operator.index(options.ignore_index), batch)
+    target = as_targets(batch, q, check=bool(check_targets))
+    if isinstance(target, Labels):
+        target = Labels(target.index[kept])
+    weight = options.weight
+    weights = None if weight is None else as_class_weights(weight, classes)
+    smoothing = float(options.label_smoothing)
+    effective = effective_weights(target, classes, weights, smoothing)
+    divisor = 1.0
+    if options.reduction == "mean":
+        divisor = mean_denominator(target, int(kept.sum()), weights)
+    return Problem(batch, kept, effective, divisor)
+
+
+def _leave_out(
+    labels: npt.NDArray[Any], ignore_index: int, batch: Batch
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Mark the rows to keep, and give the others a label that is not looked at."""
+    if labels.dtype.kind == "f" and labels.shape == batch.shape:
+        raise ValueError(
+            f"ignore_index: {ignore_index} marks labels, and these targets are "
+            "distributions; drop the rows instead, or give them weights of 0"
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != batch.lead:
+        return labels, np.ones(len(batch.rows), dtype=bool)  # refused further on
+    ignored = np.asarray(labels == ignore_index, dtype=bool)
+    return np.where(ignored, labels.dtype.type(0), labels), ~ignored.reshape(-1)
+
+
+# %% ../book/09_loss_in_practice.ipynb #detectable-mistakes
+def _check_order(x: npt.NDArray[Any], q: npt.NDArray[Any]) -> None:
     if x.ndim == q.ndim - 1 and x.dtype.kind in "iu" and q.dtype.kind == "f":
         raise ValueError(
             f"logits: expected scores, got integers of shape {x.shape} with targets "
             f"of shape {q.shape}: the logits come first, "
             "cross_entropy(logits, targets)"
         )
-    batch = as_batch(x, axis, "logits")
-    return batch, as_targets(batch, q, check=check_targets)
 
 
-def check_reduction(reduction: str) -> None:
-    if reduction not in ("none", "sum", "mean"):
-        raise ValueError(
-            f"reduction: expected 'none', 'sum' or 'mean', got {reduction!r}"
-        )
+def _doubt_probabilities(batch: Batch, refuse: bool) -> None:
+    """Say so if distributions came twice: rows in (0, 1) that sum to one."""
+    x = batch.rows
+    if not x.size or not ((x > 0.0) & (x < 1.0)).all():
+        return
+    rounding = float(np.finfo(batch.dtype).eps) * x.shape[1]
+    if not (np.abs(x.sum(axis=-1) - 1.0) <= rounding).all():
+        return
+    message = (
+        "logits: every row lies between 0 and 1 and sums to one, like probabilities; "
+        "softmax is applied here, so pass the scores before softmax (or their "
+        "logarithms), and the targets second"
+    )
+    if refuse:
+        raise ValueError(message)
+    warnings.warn(message, UserWarning, stacklevel=4)
 
 
 # %% ../book/09_loss_in_practice.ipynb #cross-entropy
@@ -48,24 +257,36 @@ def cross_entropy(
     targets: npt.ArrayLike,
     *,
     axis: int = -1,
+    weight: npt.ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
     check_targets: bool = False,
 ) -> Any:
     r"""Return the cross-entropy of softmax against targets, in nats.
 
-    For a row with label $y$ it is $-\log p_y = \mathrm{LSE}(x) - x_y$; for a row with
-    weights $q$ it is $\sum_i q_i (\mathrm{LSE}(x) - x_i)$, whatever $q$ sums to.
+    A row with label $y$ costs $-\log p_y = \mathrm{LSE}(x) - x_y$; one with targets
+    $q$, which is one-hot for a label, costs $\sum_k r_k (\mathrm{LSE}(x) - x_k)$ with
+    the effective weights $r_k = w_k ((1 - e) q_k + e / K)$, whatever they sum to.
 
     Args:
         logits: any shape with at least one axis, float32 or float64; integers and
             booleans are taken as float64. Not probabilities: softmax is applied here.
-        targets: labels, integers from 0 to C - 1 of the logits' shape without the
+        targets: labels, integers from 0 to K - 1 of the logits' shape without the
             class axis; or distributions, float32 or float64, of the logits' shape.
         axis: the class axis.
-        reduction: "mean" divides the sum of the N losses by N, "sum" adds them, "none"
-            returns one loss for each row.
+        weight: one weight $w_k$ for each class, shape (K,), finite and not negative.
+        ignore_index: the label of rows to leave out, whether or not it is a class;
+            None leaves out none. Only with labels.
+        label_smoothing: the share $e$, from 0 to 1, of each target that is spread over
+            all K classes.
+        reduction: "sum" adds the losses, "mean" divides the sum by the number of rows
+            that are not ignored, or with `weight` by $\sum_n \sum_k w_k q_{nk}$, the
+            total weight before smoothing; "none" returns one loss for each row. So
+            weights of one and no weights differ where targets do not sum to one.
         check_targets: refuse distributions that have a negative weight, or do not sum
-            to one within the rounding of C terms.
+            to one within the rounding of K terms, and logits that look like
+            probabilities, of which otherwise a warning tells.
 
     Returns:
         The loss, a scalar, or for "none" the logits' shape without `axis`; the dtype
@@ -75,12 +296,18 @@ def cross_entropy(
         TypeError: a dtype that is not accepted, labels of a floating dtype, or
             distributions of an integer dtype.
         ValueError: no classes, no such axis, another shape, a label that is not a
-            class, exchanged arguments, an unknown reduction.
+            class, weights or smoothing out of range, `ignore_index` with
+            distributions, exchanged arguments, an unknown reduction.
 
-    At the edges: a logit of -inf costs +inf where its weight is not 0, and nothing
-    where it is. A lone +inf costs 0 at the target and +inf elsewhere. A row whose
-    logits are all -inf, or hold a NaN, has loss NaN. The mean of no rows is NaN, their
-    sum 0.
+    Warns:
+        UserWarning: distributions as targets, and logits that lie between 0 and 1 and
+            sum to one in every row.
+
+    At the edges: a logit of -inf costs +inf where its effective weight is not 0, and
+    nothing where it is. A lone +inf costs 0 at the target and +inf elsewhere. A row
+    whose logits are all -inf, or hold a NaN, has loss NaN. An ignored row costs 0
+    whatever it holds. The mean of no rows, or of a total weight of 0, is NaN; the sum
+    is 0.
 
     Error: at most `sxlit.bounds.cross_entropy`, relative to the loss for labels, also
     where $p_y \to 1$. float32 results are computed in float64 and rounded once.
@@ -93,24 +320,25 @@ def cross_entropy(
 
     Source: Good (1952) for the loss; Bridle (1990) for its use with softmax.
     """
-    check_reduction(reduction)
-    batch, target = _as_problem(logits, targets, axis, check_targets)
-    losses = target.loss(row_state(batch.rows))
+    options = Options(weight, ignore_index, label_smoothing, reduction)
+    problem = as_problem(logits, targets, axis, options, check_targets)
+    losses = problem.target.loss(problem.state())
     if reduction == "none":
-        return batch.per_row(losses)
+        whole = np.zeros(len(problem.kept))
+        whole[problem.kept] = losses
+        return problem.batch.per_row(whole)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        total = losses.sum() if reduction == "sum" else _mean(losses)
-        return batch.dtype.type(total)
+        return problem.batch.dtype.type(_quotient(losses, problem.denominator))
 
 
-def _mean(losses: FloatArray) -> Any:
-    """The mean of the losses; NaN of none."""
-    if not len(losses):
+def _quotient(losses: FloatArray, denominator: float) -> Any:
+    """The sum of the losses over the denominator; NaN if that is 0."""
+    if denominator == 0.0:
         return np.nan
     total = losses.sum()
     if np.isinf(total) and np.isfinite(losses).all():
-        return (losses / len(losses)).sum()  # only the sum is too large
-    return total / len(losses)
+        return (losses / denominator).sum()  # only the sum is too large
+    return total / denominator
 
 
 # %% ../book/09_loss_in_practice.ipynb #cross-entropy-grad
@@ -119,18 +347,25 @@ def cross_entropy_grad(
     targets: npt.ArrayLike,
     *,
     axis: int = -1,
+    weight: npt.ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
     check_targets: bool = False,
 ) -> npt.NDArray[Any]:
     r"""Return the gradient of `cross_entropy` in the logits.
 
-    For a row with label $y$ it is $p - y$ with $y$ one-hot, for weights $q$ it is
-    $(\sum_i q_i) p - q$; divided by N for "mean".
+    For a row with label $y$ it is $p - y$ with $y$ one-hot; with effective weights
+    $r_k = w_k ((1 - e) q_k + e / K)$ it is $(\sum_k r_k) p - r$; divided by the
+    denominator for "mean".
 
     Args:
         logits: as `cross_entropy`.
         targets: as `cross_entropy`.
         axis: the class axis.
+        weight: as `cross_entropy`.
+        ignore_index: as `cross_entropy`; the gradient is 0 in an ignored row.
+        label_smoothing: as `cross_entropy`.
         reduction: which loss is differentiated; "none" gives the gradient of the sum,
             since each row's loss depends on no other row.
         check_targets: as `cross_entropy`.
@@ -145,7 +380,8 @@ def cross_entropy_grad(
 
     At the edges: the limit where a logit is -inf, which is finite. A lone +inf gives 1
     there and -1 at the target, or 0 everywhere if it is the target. NaN where softmax
-    is NaN. An empty batch has an empty gradient.
+    is NaN. An ignored row is 0 whatever it holds, and with a total weight of 0 all
+    others are 0 for "mean". An empty batch has an empty gradient.
 
     Error: at most `sxlit.bounds.cross_entropy_grad`, relative to each entry for labels,
     also at the label where $p_y \to 1$. float32 results are computed in float64 and
@@ -159,9 +395,64 @@ def cross_entropy_grad(
 
     Source: Bridle (1990).
     """
-    check_reduction(reduction)
-    batch, target = _as_problem(logits, targets, axis, check_targets)
-    gradient = target.gradient(row_state(batch.rows))
-    if reduction == "mean":
-        gradient /= max(len(gradient), 1)
-    return batch.like_logits(gradient)
+    options = Options(weight, ignore_index, label_smoothing, reduction)
+    problem = as_problem(logits, targets, axis, options, check_targets)
+    return problem.spread(problem.target.gradient(problem.state()))
+
+
+# %% ../book/09_loss_in_practice.ipynb #cross-entropy-hvp
+def cross_entropy_hvp(
+    logits: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    v: npt.ArrayLike,
+    *,
+    axis: int = -1,
+    weight: npt.ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    check_targets: bool = False,
+) -> npt.NDArray[Any]:
+    r"""Return the Hessian of `cross_entropy` in the logits, times `v`.
+
+    For a row with effective weights $r_k = w_k ((1 - e) q_k + e / K)$ it is
+    $\sum_k r_k \, p_i (v_i - \sum_j p_j v_j)$; divided by the denominator for "mean".
+
+    Args:
+        logits: as `cross_entropy`.
+        targets: as `cross_entropy`; only their sums matter here.
+        v: the direction, the shape of the logits; nothing is broadcast.
+        axis: the class axis.
+        weight: as `cross_entropy`.
+        ignore_index: as `cross_entropy`; the product is 0 in an ignored row.
+        label_smoothing: as `cross_entropy`.
+        reduction: which loss is differentiated; "none" gives the Hessian of the sum,
+            since each row's loss depends on no other row.
+        check_targets: as `cross_entropy`.
+
+    Returns:
+        The product; the shape and dtype of the logits. A one-hot distribution gives
+        the bits that its label gives.
+
+    Raises:
+        TypeError: as `cross_entropy`.
+        ValueError: as `cross_entropy`, or another shape of `v`.
+
+    At the edges: 0 where all entries of a row of `v` are equal. A NaN in a row of the
+    logits, of `v` or of softmax makes the row NaN. An ignored row is 0 whatever it
+    holds, and with a total weight of 0 all others are 0 for "mean".
+
+    Error: at most `sxlit.bounds.cross_entropy_hvp`. float32 results are computed in
+    float64 and rounded once.
+
+    Examples:
+        >>> cross_entropy_hvp([[0.0, 0.0]], [0], [[1.0, 0.0]])
+        array([[ 0.25, -0.25]])
+
+    Source: Bridle (1990) for the Jacobian; Pearlmutter (1994) for the product without
+    the matrix.
+    """
+    options = Options(weight, ignore_index, label_smoothing, reduction)
+    problem = as_problem(logits, targets, axis, options, check_targets)
+    direction = as_companion(problem.batch, v, "v")[problem.kept]
+    return problem.spread(problem.target.hessian_product(problem.state(), direction))

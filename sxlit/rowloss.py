@@ -16,7 +16,27 @@ from sxlit.lse import surprise
 from sxlit.rows import RowState, probabilities
 
 # %% auto #0
-__all__ = ["Labels", "Distributions", "sums_of_others", "as_targets"]
+__all__ = [
+    "curvature",
+    "Labels",
+    "weighted_sum",
+    "Distributions",
+    "sums_of_others",
+    "as_targets",
+]
+
+
+# %% ../book/08_loss.ipynb #curvature
+def curvature(state: RowState, v: FloatArray) -> FloatArray:
+    r"""Return $p_i (v_i - \sum_j p_j v_j)$, the Hessian of log-sum-exp times `v`.
+
+    Shape (N, C), float64, like `v`; exactly 0 where all entries of `v` are equal.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        p = probabilities(state)
+        relative = v - np.take_along_axis(v, state.top, axis=-1)
+        mean = (p * relative).sum(axis=-1, keepdims=True)
+        return p * (relative - mean)
 
 
 # %% ../book/08_loss.ipynb #labels
@@ -26,20 +46,42 @@ class Labels:
 
     Attributes:
         index: the class of each row, shape (N, 1), from 0 to C - 1.
+        weight: what the row counts, not negative: one number, or shape (N, 1).
     """
 
     index: npt.NDArray[np.intp]
+    weight: FloatArray | float = 1.0
 
     def loss(self, state: RowState) -> FloatArray:
-        r"""Return $d_y + L$ of each row, shape (N,): a sum of nothing negative."""
-        return np.take_along_axis(surprise(state), self.index, axis=-1)[:, 0]
+        r"""Return $d_y + L$, weighted, of each row, shape (N,): nothing is negative."""
+        own = np.take_along_axis(surprise(state), self.index, axis=-1)
+        return weighted_sum(self.weight, own, state)
 
     def gradient(self, state: RowState) -> FloatArray:
-        r"""Return $p_j$, but $-\sum_{j \ne y} p_j$ at the label; shape (N, C)."""
-        gradient = probabilities(state)
-        others = np.take_along_axis(complements(state), self.index, axis=-1)
-        np.put_along_axis(gradient, self.index, 0.0 - others, axis=-1)
+        r"""Return $p_j$, but $-\sum_{j \ne y} p_j$ at the label, weighted; (N, C)."""
+        with np.errstate(under="ignore", invalid="ignore"):
+            gradient = self.weight * probabilities(state)
+            others = np.take_along_axis(complements(state), self.index, axis=-1)
+            np.put_along_axis(gradient, self.index, 0.0 - self.weight * others, axis=-1)
         return gradient
+
+    def hessian_product(self, state: RowState, v: FloatArray) -> FloatArray:
+        r"""Return $p_i (v_i - \sum_j p_j v_j)$, weighted; shape (N, C)."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return self.weight * curvature(state, v)
+
+
+def weighted_sum(
+    weight: FloatArray | float, values: FloatArray, state: RowState
+) -> FloatArray:
+    r"""Return $\sum_i w_i s_i$ of each row, shape (N,), where $0 \cdot \infty = 0$.
+
+    NaN in rows that have no softmax, which weights of zero must not hide.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        terms = np.where(np.equal(weight, 0.0), 0.0, weight * values)
+        lost = np.isnan(state.shift) | np.isneginf(state.shift)
+        return np.where(lost[:, 0], np.nan, terms.sum(axis=-1))
 
 
 # %% ../book/08_loss.ipynb #distributions
@@ -55,18 +97,18 @@ class Distributions:
 
     def loss(self, state: RowState) -> FloatArray:
         r"""Return $\sum_i q_i (d_i + L)$ of each row, shape (N,); $0 \log 0 = 0$."""
-        with np.errstate(invalid="ignore"):
-            terms = self.q * surprise(state)
-            terms[self.q == 0.0] = 0.0
-            # Zero weights must not hide a row that has no softmax.
-            lost = np.isnan(state.shift) | np.isneginf(state.shift)
-            return np.where(lost[:, 0], np.nan, terms.sum(axis=-1))
+        return weighted_sum(self.q, surprise(state), state)
 
     def gradient(self, state: RowState) -> FloatArray:
         r"""Return $p_j \sum_{k \ne j} q_k - q_j \sum_{k \ne j} p_k$, shape (N, C)."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             other_weights = sums_of_others(self.q)
             return probabilities(state) * other_weights - self.q * complements(state)
+
+    def hessian_product(self, state: RowState, v: FloatArray) -> FloatArray:
+        r"""Return $\sum_k q_k \, p_i (v_i - \sum_j p_j v_j)$, shape (N, C)."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return self.q.sum(axis=-1, keepdims=True) * curvature(state, v)
 
 
 def sums_of_others(q: FloatArray) -> FloatArray:
@@ -114,7 +156,7 @@ def as_targets(
     Examples:
         >>> from sxlit.arrays import as_batch
         >>> as_targets(as_batch([[0.0, 1.0]], -1), [1])
-        Labels(index=array([[1]]))
+        Labels(index=array([[1]]), weight=1.0)
     """
     array = as_array(targets, "targets")
     kind, shape = array.dtype.kind, array.shape
@@ -134,11 +176,19 @@ def _as_labels(batch: Batch, array: npt.NDArray[Any]) -> Labels:
     if wrong.any():
         position = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = ", ".join(map(str, position))
+        hint = _label_hint(int(array[position]), classes)
         raise ValueError(
             f"targets[{where}] is {array[position]}: expected a class from 0 to "
-            f"{classes - 1}; nothing is clamped or wrapped"
+            f"{classes - 1}; nothing is clamped or wrapped{hint}"
         )
     return Labels(array.astype(np.intp).reshape(-1, 1))
+
+
+def _label_hint(label: int, classes: int) -> str:
+    if label in (-1, -100):
+        return f"; if it marks rows to leave out, pass ignore_index={label}"
+    counted = "; if the labels count from 1, subtract 1"
+    return counted if label == classes else ""
 
 
 def _check_distributions(q: FloatArray, eps: float) -> None:
@@ -167,6 +217,13 @@ def _target_error(batch: Batch, array: npt.NDArray[Any]) -> Exception:
             f"targets: this is the shape of distributions, which must be float32 or "
             f"float64; {got}; convert with .astype(float), or pass the labels, "
             f"targets.argmax({batch.axis})"
+        )
+    whole = batch.shape
+    axes = [a for a in range(len(whole)) if whole[:a] + whole[a + 1 :] == shape]
+    if axes and kind in "iu":
+        return ValueError(
+            f"targets: labels of shape {shape} fit logits of shape {batch.shape} with "
+            f"the classes on axis {axes[0]}, not {batch.axis}; pass axis={axes[0]}"
         )
     expected = (
         f"expected labels (integers, shape {batch.lead}) or distributions (float32 or "
