@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 BUILT = ROOT / "_build"
 RECORDS = ROOT / "conformance" / "sxlit_conformance" / "records"
-MATRIX = BOOK / "_generated" / "matrix.md"
+GENERATED = BOOK / "_generated"
+# What pages include from there, and the format of the report that it is.
+TABLES = {"matrix.md": "md", "semantics.md": "semantics"}
 
 
 class BookError(Exception):
@@ -30,8 +32,13 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def matrix(records: Path = RECORDS, target: Path = MATRIX) -> None:
-    """Render the conformance matrix from the committed records, never a stale one."""
+def tables(records: Path = RECORDS, target: Path = GENERATED) -> None:
+    """Render what pages show of the committed records, never a stale one."""
+    for name, form in TABLES.items():
+        table(records, target / name, form)
+
+
+def table(records: Path, target: Path, form: str) -> None:
     target.unlink(missing_ok=True)
     found = sorted(str(path) for path in records.glob("*.jsonl"))
     if not found:
@@ -41,7 +48,7 @@ def matrix(records: Path = RECORDS, target: Path = MATRIX) -> None:
         )
     command = [sys.executable, "-m", "sxlit_conformance", "report", *found]
     report = subprocess.run(
-        [*command, "--format", "md"],
+        [*command, "--format", form],
         env=environment(),
         stdout=subprocess.PIPE,
         encoding="utf-8",
@@ -49,8 +56,8 @@ def matrix(records: Path = RECORDS, target: Path = MATRIX) -> None:
     )
     if report.returncode or not report.stdout.strip():
         raise BookError(
-            f"sxlit_conformance report gave no matrix (exit {report.returncode}); "
-            "its message is above"
+            f"sxlit_conformance report gave no {target.stem} (exit "
+            f"{report.returncode}); its message is above"
         )
     target.parent.mkdir(exist_ok=True)
     target.write_text(report.stdout, encoding="utf-8")
@@ -77,7 +84,7 @@ def build(builder: str = "html") -> Path:
 def main() -> int:
     """Build the HTML book."""
     try:
-        matrix()
+        tables()
         page = build()
     except BookError as error:
         print(f"tools/book.py: {error}", file=sys.stderr)
