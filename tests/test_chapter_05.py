@@ -12,6 +12,7 @@ from flint import arb, ctx, fmpq, fmpq_mat, fmpq_series
 
 from adversary import (
     COARSE,
+    NUMERICS,
     Arithmetic,
     limits,
     log_shares,
@@ -276,6 +277,37 @@ def test_an_adversary_stays_within_the_bounds_on_the_diagonal(numerics, form, gr
         found.append(worst(row, diagonal, exact, allowed))
     assert all(r <= 1 for r in found)
     assert max(found) > 0.3
+
+
+@pytest.mark.theorem("thm-jacobian-error")
+def test_a_plain_sum_of_the_others_may_exceed_the_standard_bound():
+    """Coarse sums, each with errors of its own: only the hra bound is for them."""
+    numerics = NUMERICS["coarse sums"]
+
+    def diagonal(a: Arithmetic, row: Row) -> Balls:
+        e = weights(a, row)
+        s = a.sum(e)
+        sums = others(a, e, row.top, plain=True)
+        return [
+            a.store(a.multiply(a.divide(w, s), a.divide(o, s)))
+            for w, o in zip(e, sums, strict=True)
+        ]
+
+    found = {
+        grade: max(
+            worst(
+                row,
+                diagonal,
+                *(
+                    [m[i][i] for i in range(row.C)]
+                    for m in (jacobian_of(row), row.softmax_jacobian(grade))
+                ),
+            )
+            for row in rows(numerics)
+        )
+        for grade in ("standard", "hra")
+    }
+    assert found["hra"] <= 1 < found["standard"]
 
 
 def jacobian_of(row: Row) -> list[Balls]:
