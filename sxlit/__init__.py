@@ -24,7 +24,7 @@ from .logistic import (
     sigmoid_jvp,
     sigmoid_vjp,
 )
-from .loss import cross_entropy, cross_entropy_grad
+from .loss import cross_entropy, cross_entropy_grad, cross_entropy_hvp
 from .lse import log_softmax, logsumexp
 from .rows import softmax
 
@@ -35,6 +35,7 @@ __all__ = [
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",
+    "cross_entropy_hvp",
     "cross_entropy_of",
     "entropy",
     "entropy_from_logits",

@@ -53,6 +53,7 @@ __all__ = [
     "kl_divergence_from_logits",
     "cross_entropy",
     "cross_entropy_grad",
+    "cross_entropy_hvp",
 ]
 
 
@@ -1365,93 +1366,233 @@ def _usual_logits_error(
 
 
 # %% ../book/08_loss.ipynb #bounds-rowloss-imports
-from sxlit.rowloss import Labels, as_targets, sums_of_others
+from sxlit.rowloss import Distributions, Labels, sums_of_others
 
 
 # %% ../book/08_loss.ipynb #bounds-rowloss
-def _label_loss_error(
-    row: _RowErrors, index: npt.NDArray[np.intp], numerics: Numerics, grade: Grade
-) -> FloatArray:
-    """Bound the error of d_y + L, stored twice; shape (N,).
+def _loss_error(
+    row: _RowErrors,
+    target: Labels | Distributions,
+    size: FloatArray,
+    numerics: Numerics,
+    grade: Grade,
+    weights: float = 0.0,
+) -> tuple[FloatArray, FloatArray]:
+    """Bound the error of each row's loss, and return the size of its terms; (N,) each.
 
+    `size` holds the sizes of the weights, `weights` is their precision.
     Theorem: `thm-loss-error`.
     """
-    error = _log_probability_error(row, numerics, grade)
-    allowed = error + np.expm1(numerics.storing) * (error - row.log_p)
-    return np.take_along_axis(allowed, index, axis=-1)[:, 0]
-
-
-def _distribution_loss_error(
-    row: _RowErrors, q: FloatArray, numerics: Numerics, grade: Grade
-) -> FloatArray:
-    """Bound the error of sum_i q_i (d_i + L); shape (N,).
-
-    Theorem: `thm-loss-error`.
-    """
-    with np.errstate(invalid="ignore"):
-        size = np.where(q == 0.0, 0.0, np.abs(q))
-        error = _log_probability_error(row, numerics, grade)
-        each = np.where(q == 0.0, 0.0, size * error).sum(axis=-1)
-        terms = np.where(q == 0.0, 0.0, -size * row.log_p).sum(axis=-1)
-    arithmetic = numerics.summing(row.classes) + numerics.rounding + numerics.storing
-    allowed = each + np.expm1(arithmetic) * (terms + each)
-    return allowed + 4.0 * numerics.underflow * row.classes
+    error, terms = _log_probability_error(row, numerics, grade), -row.log_p
+    precision, lost = numerics.storing + weights, 4.0 * numerics.underflow
+    if isinstance(target, Labels):
+        error = np.take_along_axis(error, target.index, axis=-1)
+        terms = np.take_along_axis(terms, target.index, axis=-1)
+        lost *= weights > 0.0
+    else:
+        precision += numerics.summing(row.classes) + numerics.rounding
+        lost *= row.classes
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors = np.where(size == 0.0, 0.0, size * error).sum(axis=-1)
+        sizes = np.where(size == 0.0, 0.0, size * terms).sum(axis=-1)
+        return errors + np.expm1(precision) * (sizes + errors) + lost, sizes
 
 
 # %% ../book/08_loss.ipynb #bounds-rowgradient
-def _label_gradient_error(
-    row: _RowErrors, index: npt.NDArray[np.intp], numerics: Numerics, grade: Grade
+def _gradient_error(
+    row: _RowErrors,
+    target: Labels | Distributions,
+    size: FloatArray,
+    numerics: Numerics,
+    grade: Grade,
+    weights: float = 0.0,
 ) -> FloatArray:
-    """Bound the error of p - y, of the sum or the mean; shape (N, C).
+    """Bound the error of the gradient of a row, of the sum or the mean; shape (N, C).
+
+    `size` holds the sizes of the weights, `weights` is their precision.
+    Theorem: `thm-gradient-error`.
+    """
+    if isinstance(target, Labels):
+        return _label_gradient_error(row, target, numerics, grade, weights)
+    return _distribution_gradient_error(row, target.q, size, numerics, grade, weights)
+
+
+def _label_gradient_error(
+    row: _RowErrors,
+    target: Labels,
+    numerics: Numerics,
+    grade: Grade,
+    weights: float = 0.0,
+) -> FloatArray:
+    """Bound the error of w (p - y), of the sum or the mean; shape (N, C).
 
     Theorem: `thm-gradient-error`.
     """
-    scaling = 6.0 * numerics.rounding + numerics.storing
+    scaling = 6.0 * numerics.rounding + numerics.storing + weights
     precision = _factor_precision(row, numerics, grade) + scaling
     allowed = _grow(row.p, row.log_p, precision)
-    others = np.take_along_axis(row.others, index, axis=-1)
+    others = np.take_along_axis(row.others, target.index, axis=-1)
     if grade == "standard":
-        error = np.take_along_axis(allowed, index, axis=-1)
+        error = np.take_along_axis(allowed, target.index, axis=-1)
         at_label = error + np.expm1(scaling) * (others + error)
     else:
         at_label = others * np.expm1(
-            np.take_along_axis(row.others_precision, index, axis=-1)
+            np.take_along_axis(row.others_precision, target.index, axis=-1)
             + row.sum_precision
             + scaling
         )
-    np.put_along_axis(allowed, index, at_label, axis=-1)
-    return allowed + 8.0 * numerics.underflow
+    np.put_along_axis(allowed, target.index, at_label, axis=-1)
+    weight = np.asarray(target.weight)
+    return weight * allowed + 8.0 * numerics.underflow * np.maximum(weight, 1.0)
 
 
 def _distribution_gradient_error(
-    row: _RowErrors, q: FloatArray, numerics: Numerics, grade: Grade
+    row: _RowErrors,
+    q: FloatArray,
+    size: FloatArray,
+    numerics: Numerics,
+    grade: Grade,
+    weights: float = 0.0,
 ) -> FloatArray:
-    """Bound the error of sum(q) p - q; shape (N, C).
+    """Bound the error of sum(q) p - q for weights of the sizes `size`; shape (N, C).
 
     Theorem: `thm-gradient-error`.
     """
     scaling = 6.0 * numerics.rounding + numerics.storing
     precision = _factor_precision(row, numerics, grade) + 2.0 * numerics.rounding
     grown = _grow(row.p, row.log_p, precision)
-    size = np.abs(q)
-    adding = np.expm1(numerics.summing(row.classes) + 2.0 * numerics.rounding)
+    adding = numerics.summing(row.classes) + 2.0 * numerics.rounding + weights
     if grade == "standard":
         total = q.sum(axis=-1, keepdims=True)
-        total_error = adding * size.sum(axis=-1, keepdims=True)
-        own_error = size * np.expm1(5.0 * numerics.rounding)
+        total_error = np.expm1(adding) * size.sum(axis=-1, keepdims=True)
+        own_error = size * np.expm1(5.0 * numerics.rounding + weights)
     else:
         total = sums_of_others(q)
-        total_error = adding * sums_of_others(size)
+        total_error = np.expm1(adding) * sums_of_others(size)
         own = row.others_precision + row.sum_precision + 3.0 * numerics.rounding
-        own_error = size * row.others * np.expm1(own)
+        own_error = size * row.others * np.expm1(own + weights)
     error = grown * (np.abs(total) + total_error) + row.p * total_error + own_error
     gradient = np.abs(row.p * sums_of_others(q) - q * row.others)
     lost = 8.0 * numerics.underflow * (row.classes + size.sum(axis=-1, keepdims=True))
     return error + np.expm1(scaling) * (gradient + error) + lost
 
 
+# %% ../book/08_loss.ipynb #bounds-curvature
+def _curvature_error(
+    row: _RowErrors, v: FloatArray, numerics: Numerics, grade: Grade
+) -> tuple[FloatArray, FloatArray]:
+    """Return |p_i (v_i - sum_j p_j v_j)| and the bound of its error; (N, C) each.
+
+    Theorem: `thm-curvature-error`.
+    """
+    factor = _factor_precision(row, numerics, grade)
+    terms = factor + 2.0 * numerics.rounding + numerics.summing(row.classes)
+    adding = _grow(row.p, row.log_p, terms)
+    grown = _grow(row.p, row.log_p, factor + 8.0 * numerics.rounding + numerics.storing)
+    with np.errstate(over="ignore", invalid="ignore"):
+        relative = v - np.take_along_axis(v, row.top, axis=-1)
+        mean = (row.p * relative).sum(axis=-1, keepdims=True)
+        size = np.abs(relative - mean)
+        error = (adding * np.abs(relative)).sum(axis=-1, keepdims=True)
+        error = error + np.expm1(numerics.rounding) * np.abs(relative)
+        allowed = grown * (size + error) + row.p * error
+        spread = np.abs(relative)
+        if grade == "standard":
+            average = (row.p * np.abs(v)).sum(axis=-1, keepdims=True)
+            error = (adding * np.abs(v)).sum(axis=-1, keepdims=True)
+            terms_apart = grown * (np.abs(v) + average + error) + row.p * error
+            allowed = np.maximum(allowed, terms_apart)
+            spread = spread + np.abs(v)
+        lost = row.classes + spread + spread.sum(axis=-1, keepdims=True)
+        return row.p * size, allowed + 16.0 * numerics.underflow * lost
+
+
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss-imports
-from sxlit.loss import Reduction, check_reduction
+from sxlit.loss import Options, Problem, Reduction, as_problem
+
+
+# %% ../book/09_loss_in_practice.ipynb #bounds-question
+@dataclass(frozen=True)
+class _Question:
+    """A problem, and how well its effective weights and its denominator are known."""
+
+    problem: Problem
+    row: _RowErrors
+    effective: FloatArray  # r, one column for labels
+    size: FloatArray  # z, what r would be for |q|
+    weights: float  # precision of the effective weights
+    divisor: float  # |D|, or inf where 0 is exact
+    precision: float  # of D
+
+
+def _question(
+    logits: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    axis: int,
+    options: Options,
+    numerics: Numerics,
+    grade: Grade,
+) -> _Question:
+    """Lay out the arguments, and bound what is computed from the options alone.
+
+    Theorem: `lem-effective-weights`.
+    """
+    if grade not in ("standard", "hra"):
+        raise ValueError(f"grade: expected 'standard' or 'hra', got {grade!r}")
+    array = np.asarray(targets)
+    positive = np.abs(array) if array.dtype.kind == "f" else array
+    problem = as_problem(logits, targets, axis, options)
+    upper = as_problem(logits, positive, axis, options)
+    row = _row_errors(problem.batch.rows[problem.kept], numerics)
+    plain = options.weight is None and float(options.label_smoothing) == 0.0
+    weights = 0.0 if plain else 8.0 * numerics.rounding
+    weight = 1.0 if options.weight is None else np.asarray(options.weight, dtype=float)
+    effective, size = _columns(problem.target), _columns(upper.target)
+    if not plain and size.shape[-1] == row.classes:
+        lost = 4.0 * numerics.underflow * (1.0 + weight)
+        size = np.where(size == 0.0, 0.0, size + lost / np.expm1(weights))
+    precision = 0.0
+    if options.reduction == "mean" and options.weight is not None:
+        precision = _denominator_precision(problem, upper.denominator, numerics)
+    divisor = abs(problem.denominator)
+    if divisor == 0.0:
+        divisor = np.inf if precision == 0.0 else 1.0
+    if grade == "standard" and np.isfinite(precision):
+        weights, precision = weights + precision, 0.0  # denominators summed apart
+    return _Question(problem, row, effective, size, weights, divisor, precision)
+
+
+def _columns(target: Labels | Distributions) -> FloatArray:
+    if isinstance(target, Labels):
+        return np.broadcast_to(target.weight, target.index.shape)
+    return target.q
+
+
+def _denominator_precision(problem: Problem, size: float, numerics: Numerics) -> float:
+    """The precision of a sum of w_k q_nk whose terms have the total size `size`."""
+    rows, classes = problem.batch.rows.shape
+    apart = numerics.summing(rows) + numerics.summing(classes)
+    adding = max(apart, numerics.summing(rows * classes))
+    error = np.expm1(adding + 3.0 * numerics.rounding) * size
+    if size > 0.0:
+        error += 3.0 * numerics.underflow * rows * classes
+    if error >= abs(problem.denominator):
+        return np.inf if size > 0.0 else 0.0
+    return float(-np.log1p(-error / abs(problem.denominator)))
+
+
+def _reduced(
+    question: _Question, error: FloatArray, exact: FloatArray, numerics: Numerics
+) -> FloatArray:
+    """Divide the bounds of the rows' derivatives; 0 where a row is ignored."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        growth = np.expm1(question.precision)
+        allowed = error if growth == 0.0 else error + growth * (exact + error)
+        whole = np.zeros(question.problem.batch.rows.shape)
+        whole[question.problem.kept] = (
+            allowed / question.divisor + 4.0 * numerics.underflow
+        )
+    return _shaped(question.problem.batch, whole)
 
 
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss
@@ -1460,6 +1601,9 @@ def cross_entropy(
     targets: npt.ArrayLike,
     *,
     axis: int = -1,
+    weight: npt.ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
     numerics: Numerics,
     grade: Grade = "hra",
@@ -1472,17 +1616,22 @@ def cross_entropy(
         logits: as `sxlit.cross_entropy`.
         targets: as `sxlit.cross_entropy`.
         axis: the class axis.
+        weight: as `sxlit.cross_entropy`.
+        ignore_index: as `sxlit.cross_entropy`.
+        label_smoothing: as `sxlit.cross_entropy`.
         reduction: "none", "sum" or "mean".
         numerics: what is assumed of the arithmetic.
         grade: "standard" for $L = \log s$, "hra" for $L = \mathrm{log1p}(t)$.
 
     Returns:
-        The largest absolute error; the shape of the loss, float64.
+        The largest absolute error; the shape of the loss, float64. Infinite for a mean
+        whose denominator may be 0 within its own error.
 
     Raises:
         TypeError, ValueError: as `sxlit.cross_entropy`; ValueError for another grade.
 
-    At the edges: says nothing where the exact result is not finite.
+    At the edges: says nothing where the exact result is not finite; 0 for the loss of
+    an ignored row.
 
     Examples:
         >>> f32 = Numerics.required("float32")
@@ -1492,27 +1641,25 @@ def cross_entropy(
         >>> bool(cross_entropy(x, [0], numerics=f32, grade="standard") > 1e-7)
         True
     """
-    check_reduction(reduction)
-    batch, row = _analyse(logits, axis, numerics, grade)
-    target = as_targets(batch, targets)
-    with np.errstate(invalid="ignore"):
-        if isinstance(target, Labels):
-            errors = _label_loss_error(row, target.index, numerics, grade)
-            sizes = -np.take_along_axis(row.log_p, target.index, axis=-1)[:, 0]
-            count = len(errors)
-        else:
-            q = target.q
-            errors = _distribution_loss_error(row, q, numerics, grade)
-            terms = np.where(q == 0.0, 0.0, np.abs(q) * -row.log_p)
-            sizes = terms.sum(axis=-1)
-            count = q.size  # every product of the batch may go into one sum
+    options = Options(weight, ignore_index, label_smoothing, reduction)
+    asked = _question(logits, targets, axis, options, numerics, grade)
+    batch, kept = asked.problem.batch, asked.problem.kept
+    target = asked.problem.target
+    errors, sizes = _loss_error(
+        asked.row, target, asked.size, numerics, grade, asked.weights
+    )
     if reduction == "none":
-        return _shaped_per_row(batch, errors)
+        whole = np.zeros(len(kept))
+        whole[kept] = errors
+        return _shaped_per_row(batch, whole)
+    # For weights every product of the batch may go into one sum.
+    count = len(kept) if isinstance(target, Labels) else batch.rows.size
     adding = numerics.summing(count) + 2.0 * numerics.rounding + numerics.storing
-    divisor = max(len(errors), 1) if reduction == "mean" else 1
-    errors, sizes = errors / divisor, sizes / divisor
-    allowed = errors.sum() + np.expm1(adding) * (sizes + errors).sum()
-    return np.asarray(allowed * _EVALUATION + numerics.underflow)
+    growth = np.expm1(adding + asked.precision)
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors, sizes = errors / asked.divisor, sizes / asked.divisor
+        allowed = errors.sum() + growth * (sizes + errors).sum()
+        return np.asarray(allowed * _EVALUATION + numerics.underflow)
 
 
 def cross_entropy_grad(
@@ -1520,6 +1667,9 @@ def cross_entropy_grad(
     targets: npt.ArrayLike,
     *,
     axis: int = -1,
+    weight: npt.ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
     numerics: Numerics,
     grade: Grade = "hra",
@@ -1532,6 +1682,9 @@ def cross_entropy_grad(
         logits: as `sxlit.cross_entropy_grad`.
         targets: as `sxlit.cross_entropy_grad`.
         axis: the class axis.
+        weight: as `sxlit.cross_entropy_grad`.
+        ignore_index: as `sxlit.cross_entropy_grad`.
+        label_smoothing: as `sxlit.cross_entropy_grad`.
         reduction: "none", "sum" or "mean".
         numerics: what is assumed of the arithmetic.
         grade: "standard" where $p_i$ may come from exp(log_softmax) and the label's
@@ -1544,7 +1697,8 @@ def cross_entropy_grad(
         TypeError, ValueError: as `sxlit.cross_entropy_grad`; ValueError for another
             grade.
 
-    At the edges: says nothing where the exact result is not finite.
+    At the edges: says nothing where the exact result is not finite; 0 in an ignored
+    row.
 
     Examples:
         >>> f32 = Numerics.required("float32")
@@ -1552,13 +1706,70 @@ def cross_entropy_grad(
         >>> bool((bound < 1e-13).all())
         True
     """
-    check_reduction(reduction)
-    batch, row = _analyse(logits, axis, numerics, grade)
-    target = as_targets(batch, targets)
+    options = Options(weight, ignore_index, label_smoothing, reduction)
+    asked = _question(logits, targets, axis, options, numerics, grade)
+    target = asked.problem.target
     with np.errstate(over="ignore", invalid="ignore"):
-        if isinstance(target, Labels):
-            allowed = _label_gradient_error(row, target.index, numerics, grade)
-        else:
-            allowed = _distribution_gradient_error(row, target.q, numerics, grade)
-    count = max(len(allowed), 1) if reduction == "mean" else 1
-    return _shaped(batch, allowed / count + 4.0 * numerics.underflow)
+        error = _gradient_error(
+            asked.row, target, asked.size, numerics, grade, asked.weights
+        )
+    exact = np.abs(target.gradient(asked.problem.state()))
+    return _reduced(asked, error, exact, numerics)
+
+
+def cross_entropy_hvp(
+    logits: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    v: npt.ArrayLike,
+    *,
+    axis: int = -1,
+    weight: npt.ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    numerics: Numerics,
+    grade: Grade = "hra",
+) -> FloatArray:
+    r"""Bound the error of the Hessian of the reduced loss, times `v`.
+
+    Theorems: `thm-curvature-error`, `thm-hvp-error`.
+
+    Args:
+        logits: as `sxlit.cross_entropy_hvp`.
+        targets: as `sxlit.cross_entropy_hvp`.
+        v: the direction, the shape of the logits.
+        axis: the class axis.
+        weight: as `sxlit.cross_entropy_hvp`.
+        ignore_index: as `sxlit.cross_entropy_hvp`.
+        label_smoothing: as `sxlit.cross_entropy_hvp`.
+        reduction: "none", "sum" or "mean".
+        numerics: what is assumed of the arithmetic.
+        grade: "standard" where $p_i v_i$ and $p_i \sum_j p_j v_j$ may be subtracted,
+            "hra" for differences of the entries of `v`.
+
+    Returns:
+        The largest absolute error of each entry; the shape of the logits, float64.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.cross_entropy_hvp`; ValueError for another
+            grade.
+
+    At the edges: says nothing where the exact result is not finite; 0 in an ignored
+    row.
+
+    Examples:
+        >>> f64 = Numerics.required("float64")
+        >>> x, v = [[40.0, 0.0, 0.0]], [[1.0, 2.0, 3.0]]
+        >>> bool((cross_entropy_hvp(x, [0], v, numerics=f64) < 1e-30).all())
+        True
+    """
+    options = Options(weight, ignore_index, label_smoothing, reduction)
+    asked = _question(logits, targets, axis, options, numerics, grade)
+    direction = as_companion(asked.problem.batch, v, "v")[asked.problem.kept]
+    exact, error = _curvature_error(asked.row, direction, numerics, grade)
+    adding = asked.weights + numerics.summing(asked.size.shape[-1])
+    slack = np.expm1(adding) * asked.size.sum(axis=-1, keepdims=True)
+    total = np.abs(asked.effective.sum(axis=-1, keepdims=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = (total + slack) * error + slack * exact + 4.0 * numerics.underflow
+        return _reduced(asked, error, total * exact, numerics)
