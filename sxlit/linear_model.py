@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from sxlit import bounds
 from sxlit.arrays import FloatArray, as_array, as_real_array
-from sxlit.jacobian import softmax_jvp
-from sxlit.loss import cross_entropy_grad
+from sxlit.loss import cross_entropy_grad, cross_entropy_hvp
 from sxlit.rows import softmax
 
 # %% auto #0
@@ -32,11 +31,11 @@ def _gradient(
 
 
 def _curvature(
-    A: FloatArray, theta: FloatArray, l2: float
+    A: FloatArray, labels: npt.NDArray[np.intp], theta: FloatArray, l2: float
 ) -> Callable[[FloatArray], FloatArray]:
     """The function that multiplies the Hessian at `theta` with a direction."""
     logits = A @ theta
-    return lambda v: A.T @ softmax_jvp(logits, A @ v) / len(A) + l2 * v
+    return lambda v: A.T @ cross_entropy_hvp(logits, labels, A @ v) + l2 * v
 
 
 # %% ../book/11_digits.ipynb #solve
@@ -59,11 +58,15 @@ def _solve(
 
 # %% ../book/11_digits.ipynb #safe-step
 def _newton(
-    A: FloatArray, theta: FloatArray, l2: float, gradient: FloatArray
+    A: FloatArray,
+    labels: npt.NDArray[np.intp],
+    theta: FloatArray,
+    l2: float,
+    gradient: FloatArray,
 ) -> FloatArray:
     """A step to the minimum of the parabola, as far as it is safe."""
     size = float(np.linalg.norm(gradient))
-    product = _curvature(A, theta, l2)
+    product = _curvature(A, labels, theta, l2)
     v = _solve(product, -gradient, min(0.5, size) * size)
     newton = -(gradient * v).sum() / (v * product(v)).sum()
     spread = np.ptp(A @ v, axis=1).max()
@@ -117,7 +120,7 @@ def _minimise(
             )
         if distance <= tol or size <= rounding or steps == max_iter:
             break
-        theta = theta + _newton(A, theta, l2, gradient)
+        theta = theta + _newton(A, labels, theta, l2, gradient)
     return theta, distance, steps
 
 

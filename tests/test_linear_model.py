@@ -262,7 +262,7 @@ def test_every_step_lowers_the_objective(case: Problem) -> None:
     value = case.value(balls(theta))
     for _ in range(6):
         gradient = _gradient(case.A, case.labels, theta, case.l2)
-        theta = theta + _newton(case.A, theta, case.l2, gradient)
+        theta = theta + _newton(case.A, case.labels, theta, case.l2, gradient)
         before, value = value, case.value(balls(theta))
         assert value < before
 
