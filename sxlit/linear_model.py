@@ -4,6 +4,7 @@
 # %% ../book/11_digits.ipynb #imports
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,8 +15,7 @@ import numpy.typing as npt
 
 from sxlit import bounds
 from sxlit.arrays import FloatArray, as_array, as_real_array
-from sxlit.jacobian import softmax_jvp
-from sxlit.loss import cross_entropy_grad
+from sxlit.loss import cross_entropy_grad, cross_entropy_hvp
 from sxlit.rows import softmax
 
 # %% auto #0
@@ -31,11 +31,11 @@ def _gradient(
 
 
 def _curvature(
-    A: FloatArray, theta: FloatArray, l2: float
+    A: FloatArray, labels: npt.NDArray[np.intp], theta: FloatArray, l2: float
 ) -> Callable[[FloatArray], FloatArray]:
     """The function that multiplies the Hessian at `theta` with a direction."""
     logits = A @ theta
-    return lambda v: A.T @ softmax_jvp(logits, A @ v) / len(A) + l2 * v
+    return lambda v: A.T @ cross_entropy_hvp(logits, labels, A @ v) + l2 * v
 
 
 # %% ../book/11_digits.ipynb #solve
@@ -58,11 +58,15 @@ def _solve(
 
 # %% ../book/11_digits.ipynb #safe-step
 def _newton(
-    A: FloatArray, theta: FloatArray, l2: float, gradient: FloatArray
+    A: FloatArray,
+    labels: npt.NDArray[np.intp],
+    theta: FloatArray,
+    l2: float,
+    gradient: FloatArray,
 ) -> FloatArray:
     """A step to the minimum of the parabola, as far as it is safe."""
     size = float(np.linalg.norm(gradient))
-    product = _curvature(A, theta, l2)
+    product = _curvature(A, labels, theta, l2)
     v = _solve(product, -gradient, min(0.5, size) * size)
     newton = -(gradient * v).sum() / (v * product(v)).sum()
     spread = np.ptp(A @ v, axis=1).max()
@@ -116,7 +120,7 @@ def _minimise(
             )
         if distance <= tol or size <= rounding or steps == max_iter:
             break
-        theta = theta + _newton(A, theta, l2, gradient)
+        theta = theta + _newton(A, labels, theta, l2, gradient)
     return theta, distance, steps
 
 
@@ -140,22 +144,37 @@ def _as_features(features: npt.ArrayLike, columns: int | None = None) -> FloatAr
     return table
 
 
-def _as_classes(
-    labels: npt.ArrayLike, rows: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """The classes in order, and for each row the index of its class."""
+def _as_labels(labels: npt.ArrayLike, rows: int) -> npt.NDArray[Any]:
+    """One label for each row, or words that say what is wrong."""
     array = as_array(labels, "labels")
     if array.shape != (rows,):
         hint = "; for one-hot rows pass .argmax(axis=1)" if array.ndim == 2 else ""
+        if array.shape == (rows, 1):
+            hint = "; for a column pass np.ravel(labels)"
         raise ValueError(
             f"labels: expected one for each of the {rows} rows, shape ({rows},), "
             f"got shape {array.shape}{hint}"
         )
-    if array.dtype.kind in "fc" and np.isnan(array).any():
-        row = np.flatnonzero(np.isnan(array))[0]
-        raise ValueError(f"labels: row {row} has none (NaN); drop such rows")
+    if array.dtype.kind == "U" and isinstance(labels, list | tuple):
+        others = [label for label in labels if not isinstance(label, str)]
+        if others:
+            raise TypeError(
+                f"labels: expected values of one kind, got strings and {others[0]!r}"
+            )
+    missing = np.flatnonzero(array != array)  # NaN and NaT do not equal themselves
+    if len(missing):
+        raise ValueError(
+            f"labels: row {missing[0]} has none ({array[missing[0]]}); drop such rows"
+        )
+    return array
+
+
+def _as_classes(
+    labels: npt.NDArray[Any],
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+    """The classes in order, and for each row the index of its class."""
     try:
-        classes, indices = np.unique(array, return_inverse=True)
+        classes, indices = np.unique(labels, return_inverse=True)
     except TypeError as error:
         raise TypeError(f"labels: expected values of one kind; {error}") from None
     if len(classes) < 2:
@@ -166,7 +185,26 @@ def _as_classes(
     return classes, indices
 
 
-# %% ../book/11_digits.ipynb #reason
+# %% ../book/11_digits.ipynb #options
+def _options(model: SoftmaxRegression) -> tuple[float, float, int]:
+    """`l2`, `tol` and `max_iter`, or words that say which is wrong."""
+    for name in ("l2", "tol"):
+        value = getattr(model, name)
+        if not isinstance(value, numbers.Real):
+            hint = "; features and labels go to fit" if np.ndim(value) else ""
+            raise TypeError(
+                f"{name}: expected a number, got {type(value).__name__}{hint}"
+            )
+        if not 0 < float(value) < np.inf:
+            raise ValueError(f"{name}: expected a positive number, got {value}")
+    if not isinstance(model.max_iter, numbers.Integral):
+        kind = type(model.max_iter).__name__
+        raise TypeError(f"max_iter: expected an integer, got {kind}")
+    if model.max_iter < 0:
+        raise ValueError(f"max_iter: expected 0 or more, got {model.max_iter}")
+    return float(model.l2), float(model.tol), int(model.max_iter)
+
+
 def _reason(model: SoftmaxRegression, *, stopped: bool) -> str:
     """Why a model has not converged, and what to do."""
     limit = (
@@ -206,6 +244,8 @@ class SoftmaxRegression:
         n_iter_: Newton steps taken.
 
     Raises:
+        TypeError: an `l2` or `tol` that is no real number, a `max_iter` that is no
+            integer.
         ValueError: an `l2` or `tol` that is not positive and finite, a negative
             `max_iter`.
 
@@ -241,12 +281,7 @@ class SoftmaxRegression:
     n_iter_: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("l2", "tol"):
-            value = getattr(self, name)
-            if not 0 < value < np.inf:
-                raise ValueError(f"{name}: expected a positive number, got {value}")
-        if self.max_iter < 0:
-            raise ValueError(f"max_iter: expected 0 or more, got {self.max_iter}")
+        _options(self)
 
     def fit(self, features: npt.ArrayLike, labels: npt.ArrayLike) -> SoftmaxRegression:
         """Learn from labelled rows, and return the model itself.
@@ -257,8 +292,8 @@ class SoftmaxRegression:
 
         Raises:
             TypeError: a dtype that is not accepted, labels that cannot be compared.
-            ValueError: another shape, NaN or infinity, one class only, features so
-                large that the arithmetic overflows.
+            ValueError: another shape, NaN or infinity, a missing label, one class
+                only, features so large that the arithmetic overflows.
 
         Warns:
             RuntimeWarning: `distance_` exceeds `tol`.
@@ -267,17 +302,18 @@ class SoftmaxRegression:
             >>> SoftmaxRegression().fit([[0], [1]], [False, True]).n_iter_ > 0
             True
         """
+        l2, tol, max_iter = _options(self)
         table = _as_features(features)
-        classes, indices = _as_classes(labels, len(table))
+        classes, indices = _as_classes(_as_labels(labels, len(table)))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             mean = table.mean(axis=0)
             A = np.column_stack([table - mean, np.ones(len(table))])
-            found = _minimise(A, indices, self.l2, self.tol, self.max_iter)
+            found = _minimise(A, indices, l2, tol, max_iter)
         theta, self.distance_, self.n_iter_ = found
         self.classes_, self.mean_ = classes, mean
         self.coef_, self.intercept_ = theta[:-1].T.copy(), theta[-1].copy()
-        if self.distance_ > self.tol:
-            reason = _reason(self, stopped=self.n_iter_ == self.max_iter)
+        if self.distance_ > tol:
+            reason = _reason(self, stopped=self.n_iter_ == max_iter)
             warnings.warn(reason, RuntimeWarning, stacklevel=2)
         return self
 
@@ -289,7 +325,7 @@ class SoftmaxRegression:
 
         Raises:
             TypeError: a dtype that is not accepted.
-            ValueError: another shape, NaN or infinity.
+            ValueError: another shape, NaN or infinity, logits that overflow.
             RuntimeError: `fit` has not been called.
 
         Examples:
@@ -309,7 +345,7 @@ class SoftmaxRegression:
 
         Raises:
             TypeError: a dtype that is not accepted.
-            ValueError: another shape, NaN or infinity.
+            ValueError: another shape, NaN or infinity, logits that overflow.
             RuntimeError: `fit` has not been called.
 
         Examples:
@@ -325,4 +361,12 @@ class SoftmaxRegression:
                 "SoftmaxRegression: not fitted; call fit(features, labels) first"
             )
         table = _as_features(features, self.coef_.shape[1])
-        return (table - self.mean_) @ self.coef_.T + self.intercept_
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            logits = (table - self.mean_) @ self.coef_.T + self.intercept_
+        if not np.isfinite(logits).all():
+            row = np.argwhere(~np.isfinite(logits))[0, 0]
+            raise ValueError(
+                f"features: row {row} is so large that its logits overflow; scale the "
+                "features alike for fit and predict"
+            )
+        return logits

@@ -262,7 +262,7 @@ def test_every_step_lowers_the_objective(case: Problem) -> None:
     value = case.value(balls(theta))
     for _ in range(6):
         gradient = _gradient(case.A, case.labels, theta, case.l2)
-        theta = theta + _newton(case.A, theta, case.l2, gradient)
+        theta = theta + _newton(case.A, case.labels, theta, case.l2, gradient)
         before, value = value, case.value(balls(theta))
         assert value < before
 
@@ -385,10 +385,14 @@ FEATURES = np.array([[0.0], [1.0]])
         (np.ma.array(FEATURES), [0, 1], TypeError, "masked"),
         (FEATURES, [0], ValueError, r"one for each of the 2 rows.*shape \(1,\)"),
         (FEATURES, np.eye(2), ValueError, r"argmax\(axis=1\)"),
+        (FEATURES, [[0], [1]], ValueError, r"shape \(2, 1\); for a column.*np\.ravel"),
         (FEATURES, [1, 1], ValueError, r"two classes or more, got \[1\]"),
         (np.empty((0, 1)), [], ValueError, r"two classes or more, got \[\]"),
         (FEATURES, [0.0, np.nan], ValueError, "row 1 has none"),
+        (FEATURES, np.array(["a", np.nan], object), ValueError, "row 1 has none"),
+        (FEATURES, np.array(["2026", "NaT"], "M8[Y]"), ValueError, "row 1 .*NaT"),
         (FEATURES, np.array([0, "a"], object), TypeError, "of one kind"),
+        (FEATURES, ["a", np.nan], TypeError, "one kind, got strings and nan"),
         (FEATURES * 1e200, [0, 1], ValueError, "too large.*scale"),
     ],
 )
@@ -411,6 +415,33 @@ def test_bad_input_is_told(
 def test_bad_options_are_told(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         SoftmaxRegression(**options)
+    model = SoftmaxRegression()
+    vars(model).update(options)  # also if they come later
+    with pytest.raises(ValueError, match=words):
+        model.fit(FEATURES, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"l2": "1"}, "l2: expected a number, got str"),
+        ({"l2": FEATURES}, "l2: .* got ndarray; features and labels go to fit"),
+        ({"tol": None}, "tol: expected a number, got NoneType"),
+        ({"max_iter": 1e2}, "max_iter: expected an integer, got float"),
+    ],
+)
+def test_options_of_another_kind_are_told(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        SoftmaxRegression(**options)
+
+
+def test_a_narrow_option_is_the_same_number() -> None:
+    """In float32 the certified distance could be rounded down."""
+    l2 = np.float32(0.1)
+    one, other = (fit(problem(l2=kind)) for kind in (l2, float(l2)))
+    assert one.distance_ == other.distance_
+    assert type(one.distance_) is float
+    assert same_bits(weights(one), weights(other))
 
 
 def test_use_before_and_against_the_fit_is_told() -> None:
@@ -422,6 +453,8 @@ def test_use_before_and_against_the_fit_is_told() -> None:
         model.predict_proba([[1.0, 2.0]])
     with pytest.raises(ValueError, match="got nan in row 0"):
         model.predict([[np.nan]])
+    with pytest.raises(ValueError, match="row 1 is so large that its logits overflow"):
+        model.predict_proba([[1.0], [1.7e308]])
 
 
 def test_a_model_that_has_not_converged_warns() -> None:
