@@ -83,8 +83,10 @@ def effective_weights(
         >>> effective_weights(Labels(np.array([[1]])), 2, None, 0.5)
         Distributions(q=array([[0.25, 0.75]]))
     """
+    if weight is None and smoothing == 0.0:
+        return target
     if isinstance(target, Labels) and smoothing == 0.0:
-        return target if weight is None else Labels(target.index, weight[target.index])
+        return Labels(target.index, weight[target.index])
     q = target.q if isinstance(target, Distributions) else _one_hot(target, classes)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         mixed = (1.0 - smoothing) * q + smoothing / classes
@@ -132,16 +134,23 @@ class Problem:
     target: Labels | Distributions
     denominator: float
 
+    def keep(self, rows: FloatArray) -> FloatArray:
+        """Those of N rows that are kept; all of them without a copy."""
+        return rows if self.kept.all() else rows[self.kept]
+
     def state(self) -> RowState:
         """The row state of the rows that are kept."""
-        return row_state(self.batch.rows[self.kept])
+        return row_state(self.keep(self.batch.rows))
 
     def spread(self, values: FloatArray) -> npt.NDArray[Any]:
         """Divide a gradient of the kept rows, and put zeros where one is ignored."""
-        whole = np.zeros(self.batch.rows.shape)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             # No weight at all, no gradient; adding 0 makes a -0 of it 0.
-            whole[self.kept] = values / (self.denominator or np.inf) + 0.0
+            whole = values / (self.denominator or np.inf)
+            whole += 0.0
+        if not self.kept.all():
+            kept, whole = whole, np.zeros(self.batch.rows.shape)
+            whole[self.kept] = kept
         return self.batch.like_logits(whole)
 
 
@@ -190,7 +199,7 @@ def _check_order(x: npt.NDArray[Any], q: npt.NDArray[Any]) -> None:
 def _doubt_probabilities(batch: Batch, refuse: bool) -> None:
     """Say so if distributions came twice: rows in (0, 1) that sum to one."""
     x = batch.rows
-    if not x.size or not ((x > 0.0) & (x < 1.0)).all():
+    if not x.size or not (x.min() > 0.0 and x.max() < 1.0):
         return
     rounding = float(np.finfo(batch.dtype).eps) * x.shape[1]
     if not (np.abs(x.sum(axis=-1) - 1.0) <= rounding).all():
@@ -454,5 +463,5 @@ def cross_entropy_hvp(
     """
     options = Options(weight, ignore_index, label_smoothing, reduction)
     problem = as_problem(logits, targets, axis, options, check_targets)
-    direction = as_companion(problem.batch, v, "v")[problem.kept]
+    direction = problem.keep(as_companion(problem.batch, v, "v"))
     return problem.spread(problem.target.hessian_product(problem.state(), direction))
