@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
 from numbers import Real
@@ -57,12 +58,13 @@ def as_probabilities(p: npt.ArrayLike, axis: int, name: str = "p") -> Batch:
         name: what to call `p` in an error message.
 
     Returns:
-        The `Batch` of `sxlit.arrays.as_batch`.
+        The `Batch` of `sxlit.arrays.as_batch`, save for rows with a NaN.
 
     Raises:
         TypeError: a dtype that is not accepted, or an axis that is not an integer.
         ValueError: no such axis, no classes, or an entry outside [0, 1] in a row
-            without NaN. A row with a NaN is passed on: its result is NaN.
+            without NaN. A row with a NaN is passed on, everything beside the NaN
+            being 0: its result is NaN, whatever it holds.
 
     Examples:
         >>> as_probabilities([[1, 0], [0, 1]], axis=-1).rows
@@ -70,11 +72,12 @@ def as_probabilities(p: npt.ArrayLike, axis: int, name: str = "p") -> Batch:
                [0., 1.]])
     """
     batch = as_batch(p, axis, name)
-    void = np.isnan(batch.rows).any(axis=-1, keepdims=True)
-    checked = np.where(void, 0.0, batch.rows)
-    checked = checked.reshape(*batch.lead, checked.shape[1])
-    _refuse_others(np.moveaxis(checked, -1, batch.axis), name)
-    return batch
+    missing = np.isnan(batch.rows)
+    beside = missing.any(axis=-1, keepdims=True) & ~missing
+    rows = np.where(beside, 0.0, batch.rows)
+    shaped = np.moveaxis(rows.reshape(*batch.lead, rows.shape[1]), -1, batch.axis)
+    _refuse_others(shaped, name)
+    return replace(batch, rows=rows)
 
 
 # %% ../book/06_information.ipynb #self-information

@@ -451,6 +451,9 @@ def test_the_usual_form_from_logits_is_within_the_standard_bound(classes, dtype)
                 "exp": (np.exp(log_p) * (log_p - log_q)).sum(),
                 "quotient": (np.exp(-gaps[0]) / sums[0] * (log_p - log_q)).sum(),
             }
+            p = np.exp(-gaps[0]) / sums[0]
+            terms = p * (np.log(p) - log_q)
+            forms["logarithms of quotients"] = np.where(p == 0, 0, terms).sum()
         exact = exact_kl_from_logits(x, y)
         allowed = bounds.kl_divergence_from_logits(
             x, y, numerics=numerics, grade="standard"
@@ -500,6 +503,15 @@ def test_a_nan_touches_its_own_row_only(function):
     one_hot, void = [[1.0, 0.0]], [[0.5, np.nan]]
     assert np.isnan(function(one_hot, void)).all()
     assert np.isnan(function([[np.nan, 0.5]], [[0.0, 1.0]])).all()
+
+
+@pytest.mark.parametrize("function", [CROSS, KL, KL_LOGITS])
+@pytest.mark.parametrize("beside", [np.inf, -1.0, 1e308])
+def test_what_stands_beside_a_nan_does_not_matter(function, beside):
+    void, other = [np.nan, beside, -beside], [-beside, np.nan, beside]
+    for q in (void, other, [0.5, 0.25, 0.25]):
+        assert np.isnan(function(void, q))
+        assert np.isnan(function(q, void))
 
 
 def test_infinite_logits():

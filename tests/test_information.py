@@ -576,7 +576,15 @@ def test_a_nan_stays_in_its_row(dtype):
     p = np.array([[0.5, 0.5], [NAN, 0.0], [NAN, 7.0], [0.0, 1.0]], dtype)
     expected = np.array([np.log(2), NAN, NAN, 0], dtype)
     assert same_bits(sxlit.entropy(p), expected)
+    p[2, 1] = 0
     np.testing.assert_array_equal(as_probabilities(p, -1).rows, p)
+
+
+@pytest.mark.parametrize("beside", [INF, -INF, -1.0, 1e308])
+def test_what_stands_beside_a_nan_does_not_matter(beside):
+    numerics = bounds.Numerics.required("float64")
+    assert np.isnan(sxlit.entropy([NAN, beside, 0.5, -beside]))
+    assert np.isnan(bounds.entropy([NAN, beside], numerics=numerics))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(operation: str, *arrays: Any, **options: Any) -> Reference:
-    names = ("logits", "targets") if operation in oracle.LOSSES else ("x", "g")
+    names = ("logits", "targets", "v") if operation in oracle.LOSSES else ("x", "g")
     given = {name: np.asarray(a) for name, a in zip(names, arrays, strict=False)}
+    if "weight" in options:
+        given["weight"] = np.asarray(options.pop("weight"), np.float64)
     return oracle.compute(operation, given, options)
 
 
@@ -105,6 +108,77 @@ def test_two_formulas_that_share_no_step_agree(name: str) -> None:
         )
 
 
+LOGITS = [[0.5, -1.25, 3.0], [20.0, 0.0, 0.0], [7.0, -3.0, 6.5], [0.0, 1.0, -30.0]]
+LABELS = [2, 0, 1, 0]
+SOFT = [[0.5, 0.25, 0.25], [1.0, 0.0, 1.0], [0.0, 0.75, 0.0], [-0.5, 1.0, 0.25]]
+DIRECTIONS = [[1.0, -2.0, 0.5], [4.0, 0.25, 3.0], [1.0, 1.0, 1.0], [0.0, 0.0, 8.0]]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "weight": {"weight": [2.0, 0.5, 0.0]},
+    "ignored": {"ignore_index": 0},
+    "smoothed": {"label_smoothing": 0.1},  # rounded, and then exact
+    "weight-ignored": {"weight": [2.0, 0.5, 3.0], "ignore_index": 1},
+    "weight-smoothed": {"weight": [2.0, 0.5, 3.0], "label_smoothing": 0.25},
+    "ignored-smoothed": {"ignore_index": 2, "label_smoothing": 1.0},
+    "all": {"weight": [2.0, 0.5, 3.0], "ignore_index": 0, "label_smoothing": 0.5},
+}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("kind", ["labels", "soft"])
+def test_the_options_by_another_way(kind: str, name: str, reduction: str) -> None:
+    """Row by row, with the matrices of fractions and of balls written out."""
+    options = OPTIONS[name]
+    if kind == "soft" and "ignore_index" in options:
+        with pytest.raises(ValueError, match="ignore_index"):
+            ask("cross_entropy", LOGITS, SOFT, **options)
+        return
+    w = [Fraction(v) for v in options.get("weight", [1, 1, 1])]
+    e = Fraction(options.get("label_smoothing", 0))
+    given = (
+        SOFT if kind == "soft" else [[float(k == y) for k in range(3)] for y in LABELS]
+    )
+    total, slopes, bends, divisor = arb(0), [], [], Fraction(0)
+    with flint.ctx.workprec(2500):
+        for x, q, y, v in zip(LOGITS, given, LABELS, DIRECTIONS, strict=True):
+            if kind == "labels" and y == options.get("ignore_index"):
+                slopes += [arb(0)] * 3
+                bends += [arb(0)] * 3
+                continue
+            exact = [
+                a * ((1 - e) * Fraction(b) + e / 3) for a, b in zip(w, q, strict=True)
+            ]
+            r = [ball(value) for value in exact]
+            p, lse, mass = shares(x), log_sum(x), ball(sum(exact))
+            total += lse * mass - sum(
+                (a * b for a, b in zip(r, x, strict=True)), arb(0)
+            )
+            slopes += [mass * a - b for a, b in zip(p, r, strict=True)]
+            bends += [mass * value for value in by_jacobian(x, v)]
+            weighted = sum(a * Fraction(b) for a, b in zip(w, q, strict=True))
+            divisor += weighted if "weight" in options else 1
+        scale = 1 / ball(divisor) if reduction == "mean" else arb(1)
+        options = {**options, "reduction": reduction}
+        agree(ask("cross_entropy", LOGITS, given_or(kind), **options), [total * scale])
+        agree(
+            ask("cross_entropy_grad", LOGITS, given_or(kind), **options),
+            [value * scale for value in slopes],
+        )
+        agree(
+            ask("cross_entropy_hvp", LOGITS, given_or(kind), DIRECTIONS, **options),
+            [value * scale for value in bends],
+        )
+
+
+def given_or(kind: str) -> Any:
+    return SOFT if kind == "soft" else LABELS
+
+
+def ball(value: Fraction) -> arb:
+    return arb(value.numerator) / value.denominator
+
+
 def test_decimal_arithmetic_agrees() -> None:
     loss = ask("cross_entropy", [[20.0, 0.0, 0.0]], [0])
     with localcontext() as context:
@@ -156,6 +230,36 @@ def test_reductions() -> None:
     mean = ask("cross_entropy_grad", x, y).hi
     assert mean[0].tolist() == [-0.5 / 3, 0.5 / 3]
     assert ask("cross_entropy_grad", x, y, reduction="none").hi[0, 0] == -0.5
+
+
+def test_nothing_to_divide_by() -> None:
+    """An ignored row says nothing; the mean of nothing is 0/0, its gradient 0."""
+    rows, ignore = [[NAN, INF], [1.0, 2.0]], {"ignore_index": -7}
+    each = ask("cross_entropy", rows, [-7, 1], reduction="none", **ignore).hi
+    assert each[0] == 0
+    assert ask("cross_entropy", rows, [-7, 1], **ignore).hi == each[1]
+    grad = ask("cross_entropy_grad", rows, [-7, 1], **ignore).hi
+    assert grad[0].tolist() == [0, 0]
+    assert grad[1, 0] > 0
+    assert np.isnan(ask("cross_entropy", rows, [-7, -7], **ignore).hi)
+    assert ask("cross_entropy", rows, [-7, -7], reduction="sum", **ignore).hi == 0
+    assert not ask("cross_entropy_grad", rows, [-7, -7], **ignore).hi.any()
+    nobody = {"weight": [0.0, 0.0]}
+    assert np.isnan(ask("cross_entropy", [[1.0, 2.0]], [0], **nobody).hi)
+    assert not ask("cross_entropy_grad", [[1.0, 2.0]], [0], **nobody).hi.any()
+    v = [[1.0, 2.0]]
+    assert not ask("cross_entropy_hvp", [[1.0, 2.0]], [0], v, **nobody).hi.any()
+
+
+def test_a_weight_of_zero_hides_a_masked_class() -> None:
+    row, weight = [[-INF, 0.0, 0.0]], [0.0, 1.0, 1.0]
+    assert ask("cross_entropy", row, [0], weight=weight, reduction="sum").hi == 0
+    smooth = {"label_smoothing": 0.75}
+    assert ask("cross_entropy", row, [1], **smooth).hi == INF
+    found = ask("cross_entropy", row, [1], weight=weight, reduction="sum", **smooth)
+    assert found.hi == 0.75 * math.log(2)
+    grad = ask("cross_entropy_grad", row, [1], **smooth).hi
+    np.testing.assert_array_equal(grad, [[-0.25, 0.0, 0.25]])
 
 
 def test_exact_zeros_are_decided() -> None:
@@ -216,6 +320,12 @@ SPECIAL: list[tuple[str, list[Any], list[Any]]] = [
     ("cross_entropy_grad", [[0.0, INF], 0], [-1.0, 1.0]),
     ("cross_entropy_grad", [[0.0, INF], 1], [0.0, 0.0]),
     ("cross_entropy_grad", [[0.0, NAN], 0], [NAN, NAN]),
+    ("cross_entropy_hvp", [[0.0, 0.0], 0, [1.0, NAN]], [NAN, NAN]),
+    ("cross_entropy_hvp", [[0.0, 0.0], [0.0, 0.0], [1.0, 3.0]], [0.0, 0.0]),
+    ("cross_entropy_hvp", [[-INF, 0.0, 0.0], 1, [9.0, 1.0, -1.0]], [0.0, 0.5, -0.5]),
+    ("cross_entropy_hvp", [[0.0, INF], 0, [1.0, 2.0]], [0.0, 0.0]),
+    ("cross_entropy_hvp", [[-INF, -INF], 0, [1.0, 2.0]], [NAN, NAN]),
+    ("cross_entropy_hvp", [[0.0, INF, INF], 0, [1.0, 2.0, 3.0]], [NAN, NAN, NAN]),
 ]
 
 
@@ -252,6 +362,13 @@ REFUSED: list[tuple[str, tuple[Any, ...], Mapping[str, Any], str]] = [
     ("cross_entropy", ([[0.0, 1.0]], [0.5]), {}, "targets: expected the shape"),
     ("softmax_vjp", ([[0.0, 1.0]], [1.0, 2.0]), {}, "g: expected the shape"),
     ("softmax_vjp", ([[0.0, 1.0]], [[1.0, INF]]), {}, "infinite weights"),
+    ("cross_entropy", ([[0.0, 1.0]], [0]), {"weight": [1.0]}, "weight: expected the s"),
+    ("cross_entropy", ([[0.0, 1.0]], [0]), {"weight": [1.0, -1.0]}, "not negative"),
+    ("cross_entropy", ([[0.0, 1.0]], [0]), {"weight": [1.0, NAN]}, "finite"),
+    ("cross_entropy", ([[0.0, 1.0]], [0]), {"label_smoothing": 1.5}, "0 to 1"),
+    ("cross_entropy", ([[0.0, 1.0]], [0]), {"label_smoothing": NAN}, "0 to 1"),
+    ("cross_entropy", ([[0.0, 1.0]], [2]), {"ignore_index": 1}, "expected 0 to 1"),
+    ("cross_entropy_hvp", ([[0.0, 1.0]], [0], [1.0, 2.0]), {}, "v: expected the"),
 ]
 
 

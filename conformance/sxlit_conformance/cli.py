@@ -11,11 +11,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from sxlit_conformance import corpus, ledger, locate, record, report, runner, show
+from sxlit_conformance import (
+    corpus,
+    ledger,
+    locate,
+    record,
+    report,
+    runner,
+    semantics,
+    show,
+)
 from sxlit_conformance.expression import ExpressionError, parse
 from sxlit_conformance.judge import Oracle, Rules, SuiteError
 from sxlit_conformance.locate import AdapterError
-from sxlit_conformance.model import Case, Claim
+from sxlit_conformance.model import Case, Claim, Reference
 from sxlit_conformance.operations import OPERATIONS
 from sxlit_conformance.process import Limits
 from sxlit_conformance.repro import ReproError, declared, snippet
@@ -26,6 +35,13 @@ NAME = "sxlit-conformance"
 
 # What an adapter runs on that does not say so.
 _PLACE = {"DEVICES": ("cpu",), "MODES": ("eager",)}
+
+_PAGES = {
+    "md": report.markdown,
+    "json": report.data,
+    "semantics": semantics.markdown,
+    "semantics-json": semantics.data,
+}
 
 _ONE_LINE = (
     AdapterError,
@@ -114,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 
     page = commands.add_parser("report", help="records as a page or as data")
     page.add_argument("records", nargs="+", metavar="RECORD")
-    page.add_argument("--format", choices=("md", "json"), default="md")
+    page.add_argument("--format", choices=tuple(_PAGES), default="md")
     page.set_defaults(do=_report)
     return parser
 
@@ -163,6 +179,7 @@ def _list(arguments: argparse.Namespace) -> int:
     elif arguments.what == "operations":
         for operation in OPERATIONS.values():
             options = [f"{key}={value}" for key, value in operation.options.items()]
+            options += [f"[{key}]" for key in (*operation.named, *operation.extras)]
             core = "  (core)" if operation.core else ""
             print(
                 f"{operation.name}({', '.join([*operation.arguments, *options])}){core}"
@@ -201,6 +218,12 @@ def _repro(arguments: argparse.Namespace) -> int:
         )
     inputs = corpus.materialise(case, dtype)
     known = None
+    meanings: dict[str, Reference] = {}
+    if case.candidates:
+        oracle, _ = truth()
+        for word, question in corpus.meanings(case, dtype):
+            same = sum(name.partition(" #")[0] == word for name in meanings)
+            meanings[f"{word} #{same + 1}" if same else word] = oracle(*question)
     if "reference" in case.accept:
         oracle, rules = truth()
         options = corpus.options(case)
@@ -222,15 +245,17 @@ def _repro(arguments: argparse.Namespace) -> int:
             raise AdapterError(f"--at {arguments.at}: the result has the shape {shape}")
     claim = Claim(case, dtype, arguments.device, arguments.mode, grade)
     print(
-        snippet(claim, inputs, arguments.adapter, source, known, arguments.at), end=""
+        snippet(
+            claim, inputs, arguments.adapter, source, known, arguments.at, meanings
+        ),
+        end="",
     )
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
     records = [entry for path in arguments.records for entry in record.read(path)]
-    make = report.markdown if arguments.format == "md" else report.data
-    print(make(records).rstrip("\n"))
+    print(_PAGES[arguments.format](records).rstrip("\n"))
     return 0
 
 

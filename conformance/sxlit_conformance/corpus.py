@@ -7,13 +7,14 @@ import inspect
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, NoReturn, get_args
+from typing import Any, NamedTuple, NoReturn, get_args
 
 from sxlit_conformance.exact import Decimal, Generators, array, is_number, number
-from sxlit_conformance.model import Array, Case, Level, Source
+from sxlit_conformance.model import Array, Candidate, Case, Level, Source
 from sxlit_conformance.operations import OPERATIONS, OPTION_WORDS, Operation
 from sxlit_conformance.wire import DTYPES, FLOATS, LAYOUTS
 
@@ -23,6 +24,8 @@ LEVELS: tuple[str, ...] = get_args(Level)
 
 _REQUIRED = {"id", "why", "source", "arguments"}
 _OPTIONAL = {"dtypes", "level", "grades", "accept", "options", "layout"}
+_SURVEY = {"topic", "question", "candidates"}
+_CANDIDATE = {"arguments", "options", "without"}
 _ID = re.compile(r"[a-z0-9][a-z0-9_.+-]*(/[a-z0-9][a-z0-9_.+-]*)*")
 
 
@@ -49,7 +52,8 @@ def load(
     for name in sorted(files):
         if not name.endswith(".toml"):
             continue
-        operation = OPERATIONS.get(name.removesuffix(".toml"))
+        # One file of an operation, or several: cross_entropy-options.toml.
+        operation = OPERATIONS.get(name.removesuffix(".toml").partition("-")[0])
         if operation is None:
             raise CorpusError(
                 f"{name}: expected the name of an operation: {_list(OPERATIONS)}"
@@ -74,6 +78,34 @@ def materialise(
     }
 
 
+class Question(NamedTuple):
+    """What the oracle is asked."""
+
+    operation: str
+    arguments: dict[str, Array]
+    options: dict[str, Any]
+
+
+def meanings(
+    case: Case, name: str, known: Generators | None = None
+) -> Iterator[tuple[str, Question]]:
+    """The candidates of a survey, by name, as questions in the dtype `name`."""
+    known = generators() if known is None else known
+    asked = OPERATIONS[case.operation]
+    formula = OPERATIONS[asked.formula or asked.name]
+    for word, candidates in case.candidates.items():
+        for candidate in candidates:
+            sources = {**case.arguments, **candidate.arguments}
+            arguments = {
+                key: _bits(source, source.dtype or name, known, f"{case.id}: {word}")
+                for key in (*formula.arguments, *formula.named)
+                if key not in candidate.without and (source := sources.get(key))
+            }
+            given = {**formula.options, **case.options, **candidate.options}
+            options = {k: v for k, v in given.items() if k not in candidate.without}
+            yield word, Question(formula.name, arguments, options)
+
+
 def _bits(source: Source, name: str, known: Generators, where: str) -> Array:
     try:
         return array(source, name, known)
@@ -82,7 +114,7 @@ def _bits(source: Source, name: str, known: Generators, where: str) -> Array:
 
 
 def options(case: Case) -> dict[str, Any]:
-    """The options that a case is asked with, defaults included."""
+    """The options that a case is asked with: those of every call, and its own."""
     return {**OPERATIONS[case.operation].options, **case.options}
 
 
@@ -90,21 +122,11 @@ def digest(cases: Sequence[Case], known: Generators | None = None) -> str:
     """A hash of all that is asked; a generator counts by the bits that it gives."""
     state = hashlib.sha256()
     for case in sorted(cases, key=lambda case: case.id):
-        state.update(json.dumps(_plain(case), sort_keys=True).encode())
+        state.update(json.dumps(asdict(case), sort_keys=True).encode())
         for argument in materialise(case, case.dtypes[0], known).values():
             state.update(f"{argument.dtype.name}{argument.shape}".encode())
             state.update(argument.tobytes())
     return state.hexdigest()
-
-
-def _plain(case: Case) -> dict[str, Any]:
-    row = {**vars(case), "options": dict(case.options), "arguments": {}}
-    for argument, source in case.arguments.items():
-        row["arguments"][argument] = {
-            **vars(source),
-            "parameters": dict(source.parameters),
-        }
-    return row
 
 
 def _read(file: str, text: str, operation: Operation, known: Generators) -> list[Case]:
@@ -136,10 +158,11 @@ def _case(
 
     if missing := _REQUIRED - set(table):
         refuse(f"{_list(sorted(missing))} missing")
-    if unknown := set(table) - _REQUIRED - _OPTIONAL:
+    if unknown := set(table) - _REQUIRED - _OPTIONAL - _SURVEY:
         refuse(f"unknown key {_list(sorted(unknown))}")
-    for key in ("id", "why", "source"):
-        if not isinstance(table[key], str) or not table[key].strip():
+    survey = bool(_SURVEY & set(table))
+    for key in ("id", "why", "source", *(("topic", "question") if survey else ())):
+        if not isinstance(table.get(key), str) or not table[key].strip():
             refuse(f"{key}: expected some text")
     if not _ID.fullmatch(table["id"]):
         refuse("id: expected lower-case words joined by / and -")
@@ -150,6 +173,21 @@ def _case(
     if layout not in LAYOUTS:
         refuse(f"layout: {layout!r} is not one of {_list(LAYOUTS)}")
     accept = words("accept", ("reference",), OUTCOMES)
+    candidates = {
+        name: tuple(
+            _candidate(entry, operation, known, refuse)
+            for entry in (given if isinstance(given, list) else [given])
+        )
+        for name, given in table.get("candidates", {}).items()
+    }
+    if survey:
+        # What is found out is an outcome; "reference" is the first candidate's word.
+        named = accept if "accept" in table else ()
+        if "reference" in named:
+            refuse("accept: a survey has candidates, and no reference")
+        accept = tuple(dict.fromkeys((*candidates, *named)))
+        if not accept:
+            refuse("accept: a survey needs candidates, or words")
     if accept == ("reference",):
         grades = words("grades", GRADES, GRADES)
     elif "grades" in table:
@@ -157,14 +195,24 @@ def _case(
     else:
         grades = ("contract",)
     dtypes = words("dtypes", ("float32", "float64"), FLOATS)
-    if set(table["arguments"]) != set(operation.arguments):
-        refuse(f"arguments: expected {_list(operation.arguments)}")
+    given = set(table["arguments"])
+    if (
+        not set(operation.arguments)
+        <= given
+        <= {
+            *operation.arguments,
+            *operation.named,
+        }
+    ):
+        also = f", and perhaps {_list(operation.named)}" if operation.named else ""
+        refuse(f"arguments: expected {_list(operation.arguments)}{also}")
     case = Case(
         id=table["id"],
         operation=operation.name,
         arguments={
             argument: _source(table["arguments"][argument], known, argument, refuse)
-            for argument in operation.arguments
+            for argument in (*operation.arguments, *operation.named)
+            if argument in given
         },
         options=_options(table.get("options", {}), operation, refuse),
         dtypes=dtypes,
@@ -174,26 +222,59 @@ def _case(
         why=table["why"].strip(),
         source=table["source"].strip(),
         layout=layout,
+        candidates=candidates,
+        topic=table.get("topic", "").strip(),
+        question=table.get("question", "").strip(),
     )
     # What is written out is checked at once; what is generated, when it is asked for.
-    for argument, source in case.arguments.items():
-        if not source.generator:
-            for name in dtypes:
+    for name in dtypes:
+        for argument, source in case.arguments.items():
+            if not source.generator:
                 _bits(source, source.dtype or name, known, f"{where}: {argument}")
+        for _ in meanings(case, name, known):
+            pass
+        if smoothing := case.options.get("label_smoothing"):
+            _bits(Source(smoothing.hex()), name, known, f"{where}: label_smoothing")
     return case
+
+
+def _candidate(
+    table: Any,
+    operation: Operation,
+    known: Generators,
+    refuse: Callable[[str], NoReturn],
+) -> Candidate:
+    if not isinstance(table, dict) or set(table) - _CANDIDATE:
+        refuse(f"candidates: expected tables of {_list(sorted(_CANDIDATE))}")
+    formula = OPERATIONS[operation.formula or operation.name]
+    arguments = table.get("arguments", {})
+    if extra := set(arguments) - {*formula.arguments, *formula.named}:
+        refuse(f"candidates: {_list(sorted(extra))}: no argument of {formula.name}")
+    return Candidate(
+        {key: _source(value, known, key, refuse) for key, value in arguments.items()},
+        _options(table.get("options", {}), formula, refuse),
+        tuple(table.get("without", ())),
+    )
 
 
 def _options(
     given: Mapping[str, Any], operation: Operation, refuse: Callable[[str], NoReturn]
 ) -> dict[str, Any]:
+    known = (*operation.options, *operation.extras)
+    result = dict(given)
     for key, value in given.items():
-        if key not in operation.options:
-            refuse(f"options: {key!r} is not one of {_list(operation.options)}")
+        if key not in known:
+            refuse(f"options: {key!r} is not one of {_list(known)}")
         if key in OPTION_WORDS and value not in OPTION_WORDS[key]:
             refuse(f"options.{key}: {value!r} is not one of {_list(OPTION_WORDS[key])}")
-        if key == "axis" and type(value) is not int:
-            refuse(f"options.axis: expected an integer, got {value!r}")
-    return dict(given)
+        if key in ("axis", "ignore_index") and type(value) is not int:
+            refuse(f"options.{key}: expected an integer, got {value!r}")
+        if key == "label_smoothing":
+            try:
+                result[key] = float(number(value))
+            except (TypeError, ValueError) as error:
+                refuse(f"options.label_smoothing: {error}")
+    return result
 
 
 def _source(

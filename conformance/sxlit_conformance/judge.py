@@ -87,6 +87,9 @@ def judge(
             claim, observation, False, "mutated input", "wrote into an argument", gate
         )
 
+    if claim.case.topic:
+        return _survey(claim, observation, oracle, rules, flushes_subnormals, gate)
+
     array = observation.array
     first = next(iter(arguments.values())).shape
     shape = OPERATIONS[claim.case.operation].shape(first, options)
@@ -170,6 +173,63 @@ def answer_hash(array: Array) -> str:
     return hashlib.sha256(head + array.tobytes()).hexdigest()[:16]
 
 
+def _survey(
+    claim: Claim,
+    observation: Observation,
+    oracle: Oracle,
+    rules: Rules,
+    flushes_subnormals: bool,
+    gate: str,
+) -> Verdict:
+    """Which candidate the answer fits: the first one within its standard bound."""
+    case, array = claim.case, observation.array
+    if array is None or array.dtype.name != claim.dtype:
+        found = observation.message if array is None else f"answers {array.dtype.name}"
+        reason = f"expected {claim.dtype}; {found}"
+        return _decide(claim, observation, False, "wrong dtype", reason, gate)
+    for name, question in corpus.meanings(case, claim.dtype):
+        reference, tolerance = _truth(
+            claim, question, oracle, rules, "standard", flushes_subnormals
+        )
+        if reference.hi.shape == array.shape:
+            measured = measure(array, reference, tolerance.allowed, claim.dtype)
+            if measured is None or measured.ratio <= 1:
+                return _decide(claim, observation, True, name, "", gate)
+    word = _word(array)
+    if word in case.accept:
+        return _decide(claim, observation, True, word, "", gate)
+    fits = f"of the shape {array.shape}; fits none of {', '.join(case.accept)}"
+    return _decide(claim, observation, False, word or "wrong number", fits, gate)
+
+
+def _truth(
+    claim: Claim,
+    question: corpus.Question,
+    oracle: Oracle,
+    rules: Rules,
+    grade: Literal["standard", "hra"],
+    flushes_subnormals: bool,
+) -> tuple[Reference, Tolerance]:
+    """The exact value of a question and what it may be missed by, both whole."""
+    try:
+        reference = oracle(*question)
+        numerics = rules.required_numerics(claim.dtype, flushes_subnormals)
+        tolerance = rules.tolerance(*question, grade, numerics)
+    except Exception as error:
+        kind = type(error).__name__
+        raise SuiteError(f"{claim.key}: no reference: {kind}: {error}") from error
+    allowed = tolerance.allowed
+    finite = np.isfinite(reference.hi)
+    if reference.hi.shape != allowed.shape:
+        raise SuiteError(
+            f"{claim.key}: reference has shape {reference.hi.shape}, tolerance "
+            f"{allowed.shape}"
+        )
+    if not np.all(np.isfinite(allowed[finite]) & (allowed[finite] >= 0)):
+        raise SuiteError(f"{claim.key}: the tolerance is not finite")
+    return reference, tolerance
+
+
 def _compare(
     claim: Claim,
     observation: Observation,
@@ -182,22 +242,16 @@ def _compare(
 ) -> Verdict:
     case, options = claim.case, corpus.options(claim.case)
     grade: Literal["standard", "hra"] = "hra" if claim.grade == "hra" else "standard"
-    try:
-        reference = oracle(case.operation, arguments, options)
-        numerics = rules.required_numerics(claim.dtype, flushes_subnormals)
-        tolerance = rules.tolerance(case.operation, arguments, options, grade, numerics)
-    except Exception as error:
-        kind = type(error).__name__
-        raise SuiteError(f"{claim.key}: no reference: {kind}: {error}") from error
+    question = corpus.Question(case.operation, dict(arguments), options)
+    reference, tolerance = _truth(
+        claim, question, oracle, rules, grade, flushes_subnormals
+    )
     allowed = tolerance.allowed
-    finite = np.isfinite(reference.hi)
-    if reference.hi.shape != array.shape or allowed.shape != array.shape:
+    if reference.hi.shape != array.shape:
         raise SuiteError(
-            f"{claim.key}: reference has shape {reference.hi.shape}, tolerance "
-            f"{allowed.shape}; expected {array.shape}"
+            f"{claim.key}: reference has shape {reference.hi.shape}; "
+            f"expected {array.shape}"
         )
-    if not np.all(np.isfinite(allowed[finite]) & (allowed[finite] >= 0)):
-        raise SuiteError(f"{claim.key}: the tolerance is not finite")
     empty = vacuity(reference, allowed)
     if empty >= 1 and case.level == "required" and claim.grade != "contract":
         raise SuiteError(
@@ -292,5 +346,7 @@ def _verdict(
         answer_hash="" if array is None else answer_hash(array),
         message=observation.message,
         seconds=observation.seconds,
+        topic=claim.case.topic,
+        question=claim.case.question,
         **measured,
     )

@@ -48,8 +48,24 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A formula that an adapter may follow: the question that it would be answering.
+
+    What is not named here is the case's own; `without` takes away what that has.
+    """
+
+    arguments: Mapping[str, Source] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Case:
-    """One question of the corpus."""
+    """One question of the corpus.
+
+    A case with candidates is a survey: it asks which of them is meant, and belongs to
+    a topic. The name of the one that the answer fits is the outcome.
+    """
 
     id: str
     operation: str
@@ -62,6 +78,9 @@ class Case:
     why: str
     source: str
     layout: str
+    candidates: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    topic: str = ""
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +161,8 @@ class Verdict:
     answer_hash: str = ""
     message: str = ""
     seconds: float = 0.0
+    topic: str = ""
+    question: str = ""
 
     @property
     def key(self) -> str:

@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Result = Literal["input", "reduced", "loss"]
+Result = Literal["input", "reduced", "loss", "any"]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """How an adapter is called: `name(*arguments, **options)`.
+    """How an adapter is called: `name(*arguments, **named, **options)`.
 
     `result` says which shape the answer has: "input" is the first argument's;
     "reduced" is that without the axis; "loss" is "reduced" where the option
-    `reduction` is "none", and a scalar otherwise.
+    `reduction` is "none", and a scalar otherwise; "any" is what a candidate says.
+
+    The `options` are in every call. The arrays of `named` and the options of `extras`
+    are there where the case has them, so an adapter that knows none needs no word of
+    them. `formula` names the operation whose formula the candidates of a survey follow.
     """
 
     name: str
@@ -23,6 +27,9 @@ class Operation:
     options: Mapping[str, Any]
     result: Result
     core: bool = False
+    named: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    formula: str = ""
 
     def shape(
         self, first: tuple[int, ...], options: Mapping[str, Any]
@@ -40,6 +47,8 @@ class Operation:
 # conform to; the others it may leave out.
 _AXIS: Mapping[str, Any] = {"axis": -1}
 _LOSS: Mapping[str, Any] = {"axis": -1, "reduction": "mean"}
+_MORE: Any = {"named": ("weight",), "extras": ("ignore_index", "label_smoothing")}
+_PAIR = ("logits", "targets")
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
@@ -50,8 +59,18 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("softmax_vjp", ("x", "g"), _AXIS, "input"),
         Operation("log_softmax_vjp", ("x", "g"), _AXIS, "input"),
         Operation("logsumexp_vjp", ("x", "g"), _AXIS, "input"),
-        Operation("cross_entropy", ("logits", "targets"), _LOSS, "loss", core=True),
-        Operation("cross_entropy_grad", ("logits", "targets"), _LOSS, "input"),
+        Operation("cross_entropy", _PAIR, _LOSS, "loss", core=True, **_MORE),
+        Operation("cross_entropy_grad", _PAIR, _LOSS, "input", **_MORE),
+        Operation("cross_entropy_hvp", (*_PAIR, "v"), _LOSS, "input", **_MORE),
+        # For surveys: the framework's own loss, given two arrays and nothing else.
+        Operation("default_cross_entropy", _PAIR, {}, "any", formula="cross_entropy"),
+        Operation(
+            "positional_cross_entropy",
+            ("first", "second"),
+            {},
+            "any",
+            formula="cross_entropy",
+        ),
     )
 }
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from sxlit_conformance.model import Verdict, Worst
 
-RECORD = 1  # the version of this format
+RECORD = 2  # the version of this format
 
 _MEASURED = ("error_ulp", "allowed_ulp", "ratio", "vacuity")
 _FIELDS = {field.name for field in fields(Verdict)}

@@ -14,6 +14,7 @@ import numpy as np
 
 from sxlit_conformance import corpus, wire
 from sxlit_conformance.model import Array, Claim, Reference, Tolerance
+from sxlit_conformance.operations import OPERATIONS
 
 _LITERAL = 64  # numbers that are spelled out, before runs or compression
 
@@ -29,11 +30,12 @@ def snippet(
     source: str,
     truth: tuple[Reference, Tolerance] | None,
     at: tuple[int, ...] = (),
+    meanings: Mapping[str, Reference] | None = None,
 ) -> str:
     """A Python program without the suite; `source` is the adapter's file.
 
     `truth` is missing where a contract accepts no number at all; with `at` only that
-    element of it is held.
+    element of it is held. `meanings` are the candidates of a survey.
     """
     case = claim.case
     head = [f"{case.id}, {claim.dtype}, {claim.device}, {claim.mode}: {adapter}"]
@@ -54,12 +56,20 @@ def snippet(
     if "setup" in defined:
         parts.append(f"setup({claim.device!r}, {claim.mode!r})")
     options = corpus.options(case)
-    extra = "".join(f", {key}={value!r}" for key, value in options.items())
+    extra = "".join(
+        f", {key}={value if np.isfinite(value) else f'float({str(value)!r})'}"
+        if isinstance(value, float)
+        else f", {key}={value!r}"
+        for key, value in options.items()
+    )
     parts.append(_CALL.format(operation=case.operation, options=extra))
     if at:
         parts.append(
             f"if observed is not None:\n    observed = observed[{at}].reshape(1)"
         )
+    if meanings:
+        lines = [f"    {key!r}: {spell(r.hi)}," for key, r in meanings.items()]
+        parts.append("\n".join(["candidates = {", *lines, "}"]) + _CANDIDATES)
     accepted = ", ".join(case.accept)
     parts.append(_COMPARE if truth else _CONTRACT.format(accepted=accepted))
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
@@ -183,6 +193,7 @@ def _quoted(pieces: list[str]) -> str:
 
 def _given(claim: Claim, arguments: Mapping[str, Array]) -> str:
     before, lines = "", ["arguments = ["]
+    named, extra = OPERATIONS[claim.case.operation].named, list[str]()
     for name, array in arguments.items():
         source, value = claim.case.arguments[name], spell(array)
         if source.generator and "packed(" in value:
@@ -200,8 +211,12 @@ def _given(claim: Claim, arguments: Mapping[str, Array]) -> str:
             value += f".astype({array.dtype.name!r}).reshape({array.shape})"
         if claim.case.layout != "contiguous":
             value = f"arrange({value}, {claim.case.layout!r})"
-        lines.append(f"    {value},  # {name}")
-    return before + "\n".join([*lines, "]"])
+        if name in named:
+            extra.append(f"    {name!r}: {value},")
+        else:
+            lines.append(f"    {value},  # {name}")
+    after = ["named = {", *extra, "}"] if extra else ["named = {}"]
+    return before + "\n".join([*lines, "]", *after])
 
 
 def _truth(reference: Reference, tolerance: Tolerance, at: tuple[int, ...]) -> str:
@@ -277,7 +292,7 @@ def packed(text, dtype, shape):
 
 _CALL = """
 try:
-    observed = np.asarray({operation}(*arguments{options}))
+    observed = np.asarray({operation}(*arguments, **named{options}))
     print("answers ", observed.dtype, observed.shape, observed.ravel()[:8])
 except Exception as error:
     observed = None
@@ -286,6 +301,11 @@ except Exception as error:
 
 _CONTRACT = """
 print("accepted", {accepted!r})
+"""
+
+_CANDIDATES = """
+for name, value in candidates.items():
+    print(f"{name:<28}", value.shape, value.ravel()[:8])
 """
 
 _COMPARE = """

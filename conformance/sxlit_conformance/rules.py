@@ -10,8 +10,11 @@ import numpy as np
 from sxlit import bounds
 
 from .model import Array, Tolerance
+from .operations import OPERATIONS
 
 Grade = Literal["standard", "hra"]
+
+_NAMED = {name for operation in OPERATIONS.values() for name in operation.named}
 
 
 class Theorem(NamedTuple):
@@ -23,6 +26,7 @@ class Theorem(NamedTuple):
 
 _LSE = "4, Log-sum-exp"
 _JACOBIAN = "5, The Jacobian"
+_REDUCED = "9, The loss in practice"
 THEOREMS: Mapping[str, Theorem] = {
     "softmax": Theorem("thm-softmax-error", "3, What floating point does to it"),
     "log_softmax": Theorem("thm-log-softmax-error", _LSE),
@@ -30,10 +34,9 @@ THEOREMS: Mapping[str, Theorem] = {
     "softmax_vjp": Theorem("thm-softmax-product-error", _JACOBIAN),
     "log_softmax_vjp": Theorem("thm-product-errors", _JACOBIAN),
     "logsumexp_vjp": Theorem("thm-product-errors", _JACOBIAN),
-    "cross_entropy": Theorem("thm-reduced-loss-error", "9, The loss in practice"),
-    "cross_entropy_grad": Theorem(
-        "thm-reduced-gradient-error", "9, The loss in practice"
-    ),
+    "cross_entropy": Theorem("thm-reduced-loss-error", _REDUCED),
+    "cross_entropy_grad": Theorem("thm-reduced-gradient-error", _REDUCED),
+    "cross_entropy_hvp": Theorem("thm-hvp-error", _REDUCED),
 }
 
 
@@ -53,12 +56,14 @@ def tolerance(
 
     Args:
         operation: a name of `operations.OPERATIONS`.
-        arguments: the operation's arrays, in the order of its signature.
+        arguments: the operation's arrays, by name.
         options: its options, such as axis and reduction.
         grade: "standard", required of everybody, or "hra", high relative accuracy.
         numerics: what the theorem may assume of the arithmetic.
     """
     bound = getattr(bounds, operation)
-    allowed = bound(*arguments.values(), **options, numerics=numerics, grade=grade)
+    given = [arguments[name] for name in OPERATIONS[operation].arguments]
+    named = {key: array for key, array in arguments.items() if key in _NAMED}
+    allowed = bound(*given, **named, **options, numerics=numerics, grade=grade)
     theorem = THEOREMS[operation]
     return Tolerance(np.asarray(allowed), theorem.label, theorem.chapter)

@@ -232,11 +232,17 @@ class _Session:
     def ask(self, case: Case, arguments: Mapping[str, Array]) -> Observation:
         """The answer to one case; a lost worker is an answer too."""
         assert self._process is not None
+        operation = OPERATIONS[case.operation]
         self._asked += 1
         request = {
             "id": self._asked,
             "operation": case.operation,
-            "arguments": [wire.encode(array) for array in arguments.values()],
+            "arguments": [wire.encode(arguments[name]) for name in operation.arguments],
+            "named": {
+                name: wire.encode(arguments[name])
+                for name in operation.named
+                if name in arguments
+            },
             "options": corpus.options(case),
             "layout": case.layout,
         }

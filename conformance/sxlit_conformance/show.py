@@ -31,6 +31,8 @@ def _question(case: Case) -> Iterator[str]:
     yield f"{case.id}: {case.operation}({', '.join(case.arguments)}, {options})"
     yield from textwrap.wrap(case.why, 86, initial_indent="  ", subsequent_indent="  ")
     yield f"  source   {case.source}"
+    if case.topic:
+        yield f"  survey   {case.topic}: {case.question}"
     within = {"reference": "the certified value within its bound"}
     accepted = " or ".join(within.get(outcome, outcome) for outcome in case.accept)
     yield f"  level    {case.level}"
@@ -51,6 +53,11 @@ def _answers(case: Case, oracle: Oracle, rules: Rules) -> Iterator[str]:
         for name, array in arguments.items():
             yield f"  {name:<9}{array.dtype.name}{array.shape} {_elements(array)}"
         options = corpus.options(case)
+        if case.topic:
+            for name, question in corpus.meanings(case, dtype):
+                value = oracle(*question).hi
+                yield f"  {name}: {value.shape} {_elements(value)}"
+            continue
         try:
             reference = oracle(case.operation, arguments, options)
         except ValueError as error:

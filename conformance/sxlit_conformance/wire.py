@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 LAYOUTS = ("contiguous", "fortran", "strided", "reversed", "readonly", "bigendian")
 FLOATS = ("float16", "bfloat16", "float32", "float64")

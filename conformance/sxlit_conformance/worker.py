@@ -139,9 +139,21 @@ def _check_signature(function: Callable[..., Any], operation: Operation) -> None
     except TypeError as error:
         words = ", ".join([*operation.arguments, *operation.options])
         raise TypeError(
-            f"expected {operation.name}({words}), with the options by keyword; got "
-            f"{operation.name}{signature}: {error}"
+            f"expected {operation.name}({words}), with the options by keyword and a "
+            f"default for any other; got {operation.name}{signature}: {error}"
         ) from None
+
+
+def _not_taken(function: Callable[..., Any], options: Mapping[str, Any]) -> list[str]:
+    """The options that a function has no keyword for."""
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # C code often has none
+        return []
+    parameters = signature.parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return []
+    return [name for name in options if name not in signature.parameters]
 
 
 def _environment(adapter: ModuleType, device: str) -> dict[str, Any]:
@@ -197,14 +209,20 @@ def _answer(adapter: ModuleType, request: Mapping[str, Any]) -> dict[str, Any]:
     function = getattr(adapter, request["operation"], None)
     if not callable(function):
         return {"kind": "not offered"}
-    arrays = [
-        wire.arrange(wire.decode(argument), request["layout"])
-        for argument in request["arguments"]
-    ]
+
+    def array(message: dict[str, Any]) -> NDArray[Any]:
+        return wire.arrange(wire.decode(message), request["layout"])
+
+    arguments = [array(message) for message in request["arguments"]]
+    named = {name: array(message) for name, message in request["named"].items()}
+    options = {**named, **request["options"]}
+    if missing := _not_taken(function, options):
+        return {"kind": "unsupported", "message": f"takes no {', '.join(missing)}"}
+    arrays = [*arguments, *named.values()]
     before = [array.tobytes() for array in arrays]
     start = time.perf_counter()
     try:
-        result = _result(function(*arrays, **request["options"]))
+        result = _result(function(*arguments, **options))
     except NotImplementedError as error:
         result = {"kind": "unsupported", "message": _line(error)}
     except BaseException as error:

@@ -9,7 +9,7 @@ def say(message):
 
 
 DECLARES = {"dtypes": ["float32"], "devices": ["cpu"], "modes": ["eager"]}
-say({"hello": 1, "operations": ["softmax"], "flushes_subnormals": False, **DECLARES})
+say({"hello": 2, "operations": ["softmax"], "flushes_subnormals": False, **DECLARES})
 for line in sys.stdin:
     request = json.loads(line)
     if "setup" in request:

@@ -6,6 +6,7 @@ take rows: a matrix whose classes lie along the last axis.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,56 @@ class Right:
     def slopes(self, x: Array, q: Array) -> Array:
         return np.asarray(q.sum(axis=-1, keepdims=True) * self.shares(x) - q)
 
-    def reduced(self, losses: Array, lead: tuple[int, ...], reduction: str) -> Array:
-        if reduction == "none":
-            return losses.reshape(lead)
-        total = losses.sum()
-        return np.asarray(total / len(losses) if reduction == "mean" else total)
+    def bends(self, x: Array, q: Array, v: Array) -> Array:
+        p = self.shares(x)
+        mean = (p * v).sum(axis=-1, keepdims=True)
+        return np.asarray(q.sum(axis=-1, keepdims=True) * p * (v - mean))
 
-    def divisor(self, rows: int, reduction: str) -> int:
-        return max(rows, 1) if reduction == "mean" else 1
+    def reduced(self, losses: Array, reduction: str, divisor: Array) -> Array:
+        if reduction == "none":
+            return losses
+        total = losses.sum()
+        return np.asarray(total / divisor if reduction == "mean" else total)
+
+    def slope_divisor(self, asked: Asked) -> Array:
+        """What the mean's gradient is divided by."""
+        return self.divisor(asked)
+
+    # -- the options
+
+    def kept(self, labels: Array, ignore_index: int | None) -> Array:
+        """Which rows count."""
+        if ignore_index is None:
+            return np.ones(len(labels), dtype=bool)
+        return np.asarray(labels != ignore_index)
+
+    def mixed(self, q: Array, asked: Asked) -> Array:
+        """r = w ((1 - e) q + e / K)."""
+        e = q.dtype.type(asked.label_smoothing)
+        r = (1 - e) * q + e / q.dtype.type(q.shape[1]) if e else q
+        return np.asarray(r * self.weights(asked))
+
+    def weights(self, asked: Asked) -> Any:
+        """What multiplies each class."""
+        return 1 if asked.weight is None else asked.weight
+
+    def divisor(self, asked: Asked) -> Array:
+        """The rows that count, or their total weight before smoothing."""
+        kept = asked.q[asked.kept]
+        if asked.weight is None:
+            return asked.q.dtype.type(len(kept))
+        return np.asarray((kept * self.weights(asked)).sum())
+
+    def check_options(self, asked: Asked) -> None:
+        w, e = asked.weight, asked.label_smoothing
+        if w is not None and w.shape != asked.q.shape[1:]:
+            raise ValueError("one weight for each class")
+        if w is not None and not np.all(np.isfinite(w) & (w >= 0)):
+            raise ValueError("weights are finite and not negative")
+        if not 0 <= e <= 1:
+            raise ValueError("a share of smoothing lies between 0 and 1")
+        if asked.ignore_index is not None and not asked.of_labels:
+            raise ValueError("distributions have no label to ignore")
 
     def check_labels(self, labels: Array, classes: int) -> Array:
         if labels.size and (labels.min() < 0 or labels.max() >= classes):
@@ -79,29 +122,105 @@ class Right:
         return self.log_sum(rows(x, axis)).reshape(lead(x, axis))
 
     def cross_entropy(
-        self, logits: Array, targets: Array, *, axis: int, reduction: str
+        self,
+        logits: Array,
+        targets: Array,
+        *,
+        axis: int,
+        reduction: str,
+        **options: Any,
     ) -> Array:
         x = rows(logits, axis)
-        if targets.dtype.kind in "iu":
-            given = self.check_shape(targets, lead(logits, axis)).reshape(-1)
-            losses = self.label_losses(x, self.check_labels(given, x.shape[1]))
+        asked = self.asked(logits, targets, axis, **options)
+        at, q = asked.kept, self.mixed(asked.q, asked)
+        losses = np.zeros(len(x), dtype=x.dtype)
+        if asked.of_labels and asked.weight is None and not asked.label_smoothing:
+            losses[at] = self.label_losses(x[at], asked.labels[at])
         else:
-            q = self.check_shape(targets, logits.shape)
-            losses = self.losses(x, rows(q, axis))
-        return self.reduced(losses, lead(logits, axis), reduction)
+            losses[at] = self.losses(x[at], q[at])
+        with np.errstate(invalid="ignore"):
+            found = self.reduced(losses, reduction, self.divisor(asked))
+        return found.reshape(lead(logits, axis)) if found.ndim else found
 
     def cross_entropy_grad(
-        self, logits: Array, targets: Array, *, axis: int, reduction: str
+        self,
+        logits: Array,
+        targets: Array,
+        *,
+        axis: int,
+        reduction: str,
+        **options: Any,
     ) -> Array:
-        x = rows(logits, axis)
-        if targets.dtype.kind in "iu":
-            given = self.check_shape(targets, lead(logits, axis)).reshape(-1)
-            labels = self.check_labels(given, x.shape[1])
-            q = (np.arange(x.shape[1]) == labels[:, None]).astype(x.dtype)
+        asked = self.asked(logits, targets, axis, **options)
+        x, q = rows(logits, axis), self.mixed(asked.q, asked)
+        found = self.slopes(x[asked.kept], q[asked.kept])
+        return back(self.averaged(found, asked, reduction), logits, axis)
+
+    def cross_entropy_hvp(
+        self,
+        logits: Array,
+        targets: Array,
+        v: Array,
+        *,
+        axis: int,
+        reduction: str,
+        **options: Any,
+    ) -> Array:
+        asked = self.asked(logits, targets, axis, **options)
+        x, q = rows(logits, axis), self.mixed(asked.q, asked)
+        along = rows(self.check_shape(v, logits.shape), axis)
+        found = self.bends(x[asked.kept], q[asked.kept], along[asked.kept])
+        return back(self.averaged(found, asked, reduction), logits, axis)
+
+    def averaged(self, found: Array, asked: Asked, reduction: str) -> Array:
+        """Divided for the mean, and 0 in ignored rows; 0 where there is no divisor."""
+        result = np.zeros_like(asked.q)
+        divisor = self.slope_divisor(asked) if reduction == "mean" else 1
+        if divisor:
+            result[asked.kept] = found / found.dtype.type(divisor)
+        return result
+
+    def asked(
+        self,
+        logits: Array,
+        targets: Array,
+        axis: int,
+        weight: Array | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+    ) -> Asked:
+        classes = logits.shape[axis]
+        of_labels = targets.dtype.kind in "iu"
+        if of_labels:
+            labels = self.check_shape(targets, lead(logits, axis)).reshape(-1)
+            kept = self.kept(labels, ignore_index)
+            labels = np.where(kept, labels, 0)
+            labels[kept] = self.check_labels(labels[kept], classes)
+            q = (np.arange(classes) == labels[:, None]).astype(logits.dtype)
         else:
             q = rows(self.check_shape(targets, logits.shape), axis)
-        slopes = self.slopes(x, q) / x.dtype.type(self.divisor(len(x), reduction))
-        return back(slopes, logits, axis)
+            labels, kept = np.zeros(len(q), int), np.ones(len(q), dtype=bool)
+        if weight is not None:
+            weight = weight.astype(logits.dtype)
+        found = Asked(
+            q, kept, labels, of_labels, weight, ignore_index, label_smoothing, axis
+        )
+        self.check_options(found)
+        return found
+
+
+@dataclass
+class Asked:
+    """The targets of a batch, as rows, and the options."""
+
+    q: Array
+    kept: Array
+    labels: Array
+    of_labels: bool
+    weight: Array | None
+    ignore_index: int | None
+    label_smoothing: float
+    axis: int
 
 
 def rows(x: Array, axis: int) -> Array:
@@ -126,5 +245,6 @@ def offer(namespace: dict[str, Any], implementation: Right) -> None:
         "logsumexp",
         "cross_entropy",
         "cross_entropy_grad",
+        "cross_entropy_hvp",
     ):
         namespace[name] = getattr(implementation, name)

@@ -6,8 +6,8 @@ from _right import Array, Right, offer
 
 
 class Wrong(Right):
-    def reduced(self, losses: Array, lead: tuple[int, ...], reduction: str) -> Array:
-        return super().reduced(losses, lead, "mean")
+    def reduced(self, losses: Array, reduction: str, divisor: Array) -> Array:
+        return super().reduced(losses, "mean", divisor)
 
 
 offer(globals(), Wrong())

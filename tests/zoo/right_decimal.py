@@ -29,6 +29,9 @@ class Digits(Right):
     def slopes(self, x: Array, q: Array) -> Array:
         return each_row(np.concatenate([x, q], axis=-1), exact_slopes)
 
+    def bends(self, x: Array, q: Array, v: Array) -> Array:
+        return each_row(np.concatenate([x, q, v], axis=-1), exact_bends)
+
 
 def exact_shares(row: list[Decimal]) -> list[tuple[Decimal, Decimal]]:
     """p and log p of each class."""
@@ -48,6 +51,14 @@ def exact_slopes(row: list[Decimal]) -> list[Decimal]:
     x, q = row[: len(row) // 2], row[len(row) // 2 :]
     total = sum(q, Decimal(0))
     return [total * p - w for w, (p, _) in zip(q, exact_shares(x), strict=True)]
+
+
+def exact_bends(row: list[Decimal]) -> list[Decimal]:
+    n = len(row) // 3
+    x, q, v = row[:n], row[n : 2 * n], row[2 * n :]
+    p = [share for share, _ in exact_shares(x)]
+    mean = sum((a * b for a, b in zip(p, v, strict=True)), Decimal(0))
+    return [sum(q, Decimal(0)) * a * (b - mean) for a, b in zip(p, v, strict=True)]
 
 
 def each_row(x: Array, function: object) -> Array:

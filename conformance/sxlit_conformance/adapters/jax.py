@@ -69,24 +69,69 @@ def pulled_back(function: Any, x: Array, g: Array, axis: int) -> Array:
     return np.asarray(pull(put(g))[0])
 
 
-def cross_entropy(logits: Array, targets: Array, *, axis: int, reduction: str) -> Array:
-    return np.asarray(loss(put(logits), put(targets), axis, reduction))
+def cross_entropy(
+    logits: Array,
+    targets: Array,
+    *,
+    axis: int,
+    reduction: str,
+    label_smoothing: float | None = None,
+) -> Array:
+    total = loss(targets, axis, reduction, label_smoothing)
+    return np.asarray(total(put(logits)))
 
 
 def cross_entropy_grad(
-    logits: Array, targets: Array, *, axis: int, reduction: str
+    logits: Array,
+    targets: Array,
+    *,
+    axis: int,
+    reduction: str,
+    label_smoothing: float | None = None,
 ) -> Array:
-    def total(start: Any) -> Any:
-        return loss(start, put(targets), axis, reduction).sum()
-
-    return np.asarray(jax.grad(total)(put(logits)))
+    total = loss(targets, axis, reduction, label_smoothing)
+    return np.asarray(jax.grad(lambda x: total(x).sum())(put(logits)))
 
 
-def loss(logits: Any, targets: Any, axis: int, reduction: str) -> Any:
-    if jax.numpy.issubdtype(targets.dtype, jax.numpy.integer):
-        function = optax.softmax_cross_entropy_with_integer_labels
-    else:
-        function = optax.softmax_cross_entropy
-    each = function(logits, targets, axis=axis)
+def cross_entropy_hvp(
+    logits: Array,
+    targets: Array,
+    v: Array,
+    *,
+    axis: int,
+    reduction: str,
+    label_smoothing: float | None = None,
+) -> Array:
+    """Forward over reverse, as JAX's own guide has it."""
+    total = loss(targets, axis, reduction, label_smoothing)
+    slope = jax.grad(lambda x: total(x).sum())
+    return np.asarray(jax.jvp(slope, (put(logits),), (put(v),))[1])
+
+
+def loss(
+    targets: Array, axis: int, reduction: str, label_smoothing: float | None
+) -> Any:
+    """Optax has a loss of labels, one of distributions, and smooths the second."""
+    wanted, function = put(targets), own_loss(targets)
+    if label_smoothing is not None:
+        if targets.dtype.kind in "iu":
+            raise NotImplementedError("Optax smooths distributions alone")
+        wanted = optax.smooth_labels(wanted, label_smoothing, axis=axis)
     reduce = {"mean": jax.numpy.mean, "sum": jax.numpy.sum, "none": lambda x: x}
-    return reduce[reduction](each)
+    return lambda x: reduce[reduction](function(x, wanted, axis=axis))
+
+
+def own_loss(targets: Array) -> Any:
+    if targets.dtype.kind in "iu":
+        return optax.softmax_cross_entropy_with_integer_labels
+    return optax.softmax_cross_entropy
+
+
+def default_cross_entropy(logits: Array, targets: Array) -> Array:
+    each = own_loss(targets)(logits=put(logits), labels=put(targets))
+    return np.asarray(each)
+
+
+def positional_cross_entropy(first: Array, second: Array) -> Array:
+    labels = first if first.dtype.kind in "iu" else second
+    return np.asarray(own_loss(labels)(put(first), put(second)))

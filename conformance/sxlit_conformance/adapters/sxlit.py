@@ -51,11 +51,21 @@ def logsumexp_vjp(x: Array, g: Array, axis: int) -> Array:
     return call("logsumexp_vjp", x, g, axis=axis)
 
 
-def cross_entropy(logits: Array, targets: Array, *, axis: int, reduction: str) -> Array:
-    return call("cross_entropy", logits, targets, axis=axis, reduction=reduction)
+def cross_entropy(logits: Array, targets: Array, **options: Any) -> Array:
+    return call("cross_entropy", logits, targets, **options)
 
 
-def cross_entropy_grad(
-    logits: Array, targets: Array, *, axis: int, reduction: str
-) -> Array:
-    return call("cross_entropy_grad", logits, targets, axis=axis, reduction=reduction)
+def cross_entropy_grad(logits: Array, targets: Array, **options: Any) -> Array:
+    return call("cross_entropy_grad", logits, targets, **options)
+
+
+def cross_entropy_hvp(logits: Array, targets: Array, v: Array, **options: Any) -> Array:
+    return call("cross_entropy_hvp", logits, targets, v, **options)
+
+
+def default_cross_entropy(logits: Array, targets: Array) -> Array:
+    return call("cross_entropy", logits=logits, targets=targets)
+
+
+def positional_cross_entropy(first: Array, second: Array) -> Array:
+    return call("cross_entropy", first, second)

@@ -1,4 +1,4 @@
-"""TensorFlow, eager. Requires: tensorflow."""
+"""TensorFlow, eager, with its Keras for the loss's options. Requires: tensorflow."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ NAME = "tensorflow"
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
 VERSION = ""
+COMPANIONS: dict[str, str] = {}
 FLUSHES_SUBNORMALS = True  # its thread pools do, on a CPU
 
 tf: Any = None
@@ -24,6 +25,7 @@ def setup(device: str, mode: str) -> None:
     global tf, place, VERSION
     tf = import_module("tensorflow")
     VERSION = str(tf.__version__)
+    COMPANIONS["Keras"] = str(tf.keras.__version__)
     place = {"cpu": "/CPU:0", "cuda": "/GPU:0"}[device]
     if device == "cuda" and not tf.config.list_physical_devices("GPU"):
         raise LookupError("tensorflow sees no CUDA device here")
@@ -67,29 +69,137 @@ def pulled_back(function: Any, x: Array, g: Array, axis: int) -> Array:
     return np.asarray(slope.numpy())
 
 
-def cross_entropy(logits: Array, targets: Array, *, axis: int, reduction: str) -> Array:
+def cross_entropy(
+    logits: Array,
+    targets: Array,
+    *,
+    axis: int,
+    reduction: str,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
+) -> Array:
+    total = loss(targets, axis, reduction, ignore_index, label_smoothing)
     with tf.device(place):
-        return np.asarray(loss(tf.constant(logits), targets, axis, reduction).numpy())
+        return np.asarray(total(tf.constant(logits)).numpy())
 
 
 def cross_entropy_grad(
-    logits: Array, targets: Array, *, axis: int, reduction: str
+    logits: Array,
+    targets: Array,
+    *,
+    axis: int,
+    reduction: str,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
 ) -> Array:
+    total = loss(targets, axis, reduction, ignore_index, label_smoothing)
     with tf.device(place), tf.GradientTape() as tape:
         start = tf.constant(logits)
         tape.watch(start)
-        slope = tape.gradient(loss(start, targets, axis, reduction), start)
+        slope = tape.gradient(total(start), start)
     return np.asarray(slope.numpy())
 
 
-def loss(logits: Any, targets: Array, axis: int, reduction: str) -> Any:
-    """Of the two functions only the one for distributions takes an axis."""
-    wanted = tf.constant(targets)
+def cross_entropy_hvp(
+    logits: Array,
+    targets: Array,
+    v: Array,
+    *,
+    axis: int,
+    reduction: str,
+    ignore_index: int | None = None,
+    label_smoothing: float | None = None,
+) -> Array:
+    """The gradient of grad . v, tape over tape."""
+    total = loss(targets, axis, reduction, ignore_index, label_smoothing)
+    with tf.device(place), tf.GradientTape() as outer:
+        start = tf.constant(logits)
+        outer.watch(start)
+        with tf.GradientTape() as inner:
+            inner.watch(start)
+            value = total(start)
+        slope = inner.gradient(value, start)
+        bend = outer.gradient(slope, start, output_gradients=tf.constant(v))
+    return np.asarray(tf.convert_to_tensor(bend).numpy())
+
+
+def loss(
+    targets: Array,
+    axis: int,
+    reduction: str,
+    ignore_index: int | None,
+    label_smoothing: float | None,
+) -> Any:
+    """tf.nn, which has no options; where there are any, Keras, which ships with it."""
+    wanted, labels = tf.constant(targets), targets.dtype.kind in "iu"
+    if ignore_index is not None or label_smoothing is not None:
+        return keras_loss(
+            wanted, labels, axis, reduction, ignore_index, label_smoothing
+        )
+
+    def total(logits: Any) -> Any:
+        """Of the two functions only the one for distributions takes an axis."""
+        if labels:
+            order = [k for k in range(logits.ndim) if k != axis % logits.ndim]
+            last = tf.transpose(logits, [*order, axis % logits.ndim])
+            each = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, last)
+        else:
+            each = tf.nn.softmax_cross_entropy_with_logits(wanted, logits, axis=axis)
+        reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}
+        return reduce[reduction](each)
+
+    return total
+
+
+def keras_loss(
+    wanted: Any,
+    labels: bool,
+    axis: int,
+    reduction: str,
+    ignore_index: int | None,
+    label_smoothing: float | None,
+) -> Any:
+    if labels and label_smoothing is not None:
+        raise NotImplementedError("Keras smooths distributions alone")
+    if not labels and ignore_index is not None:
+        raise NotImplementedError("Keras ignores labels alone")
+    name = {"mean": "sum_over_batch_size", "sum": "sum", "none": "none"}[reduction]
+
+    def total(logits: Any) -> Any:
+        common = {"from_logits": True, "axis": axis, "dtype": logits.dtype.name}
+        make, option = (
+            (
+                tf.keras.losses.SparseCategoricalCrossentropy,
+                {"ignore_class": ignore_index},
+            )
+            if labels
+            else (
+                tf.keras.losses.CategoricalCrossentropy,
+                {"label_smoothing": label_smoothing},
+            )
+        )
+        return make(reduction=name, **common, **option)(wanted, logits)
+
+    return total
+
+
+def own_loss(targets: Array) -> Any:
     if targets.dtype.kind in "iu":
-        order = [k for k in range(logits.ndim) if k != axis % logits.ndim]
-        last = tf.transpose(logits, [*order, axis % logits.ndim])
-        each = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, last)
-    else:
-        each = tf.nn.softmax_cross_entropy_with_logits(wanted, logits, axis=axis)
-    reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}
-    return reduce[reduction](each)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits
+    return tf.nn.softmax_cross_entropy_with_logits
+
+
+def default_cross_entropy(logits: Array, targets: Array) -> Array:
+    with tf.device(place):
+        each = own_loss(targets)(
+            labels=tf.constant(targets), logits=tf.constant(logits)
+        )
+        return np.asarray(each.numpy())
+
+
+def positional_cross_entropy(first: Array, second: Array) -> Array:
+    labels = first if first.dtype.kind in "iu" else second
+    with tf.device(place):
+        return np.asarray(
+            own_loss(labels)(tf.constant(first), tf.constant(second)).numpy()
+        )

@@ -68,23 +68,57 @@ def pulled_back(function: Any, x: Array, g: Array, axis: int) -> Array:
     return array(torch.autograd.grad(function(start, axis), start, tensor(g))[0])
 
 
-def cross_entropy(logits: Array, targets: Array, *, axis: int, reduction: str) -> Array:
-    return array(loss(tensor(logits), targets, axis, reduction))
+def cross_entropy(logits: Array, targets: Array, **options: Any) -> Array:
+    return array(loss(tensor(logits), targets, **options))
 
 
-def cross_entropy_grad(
-    logits: Array, targets: Array, *, axis: int, reduction: str
-) -> Array:
+def cross_entropy_grad(logits: Array, targets: Array, **options: Any) -> Array:
     start = tensor(logits, grad=True)
-    total = loss(start, targets, axis, reduction).sum()
+    total = loss(start, targets, **options).sum()
     return array(torch.autograd.grad(total, start)[0])
 
 
-def loss(logits: Any, targets: Array, axis: int, reduction: str) -> Any:
+def cross_entropy_hvp(logits: Array, targets: Array, v: Array, **options: Any) -> Array:
+    """The gradient of grad . v."""
+    start = tensor(logits, grad=True)
+    total = loss(start, targets, **options).sum()
+    (slope,) = torch.autograd.grad(total, start, create_graph=True)
+    return array(torch.autograd.grad(slope, start, tensor(v))[0])
+
+
+def loss(
+    logits: Any,
+    targets: Array,
+    *,
+    axis: int,
+    reduction: str,
+    weight: Array | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
     """torch's class axis is 1: (N, C) and (N, C, d) reach it as they are."""
     wanted = tensor(targets)
     if logits.ndim > 1:
         if wanted.ndim == logits.ndim:
             wanted = wanted.movedim(axis, 1)
         logits = logits.movedim(axis, 1)
-    return torch.nn.functional.cross_entropy(logits, wanted, reduction=reduction)
+    return torch.nn.functional.cross_entropy(
+        logits,
+        wanted,
+        weight=None if weight is None else tensor(weight),
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+        **({} if ignore_index is None else {"ignore_index": ignore_index}),
+    )
+
+
+def default_cross_entropy(logits: Array, targets: Array) -> Array:
+    loss = torch.nn.functional.cross_entropy
+    return array(loss(input=tensor(logits), target=tensor(targets)))
+
+
+def positional_cross_entropy(first: Array, second: Array) -> Array:
+    try:
+        return array(torch.nn.functional.cross_entropy(tensor(first), tensor(second)))
+    except NotImplementedError as error:  # torch's word for a dtype that it refuses
+        raise TypeError(str(error)) from error

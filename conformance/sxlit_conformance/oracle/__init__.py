@@ -18,18 +18,29 @@ from typing import Any
 
 import flint
 import numpy as np
-from flint import arb
+from flint import arb, fmpq
 
 from sxlit_conformance.model import Array, Floats, Reference
 from sxlit_conformance.oracle.cache import cache_directory, digest, load, save
 from sxlit_conformance.oracle.formulas import FORMULAS, LOSSES, REDUCED
-from sxlit_conformance.oracle.row import INF, NAN, Row, Value, add, scale
+from sxlit_conformance.oracle.row import (
+    INF,
+    NAN,
+    Exact,
+    Row,
+    Value,
+    add,
+    scale,
+)
+from sxlit_conformance.oracle.targets import Targets, expect_shape, read
 
 FIRST_PRECISION = 160
 LAST_PRECISION = 160 * 2**8
 WANTED_BITS = 110
 # What is smaller is 0 once it is rounded to a double.
 NEGLIGIBLE = arb(2) ** -1100
+
+LOSS_OPTIONS = ("reduction", "ignore_index", "label_smoothing")
 
 
 class UndecidedError(ArithmeticError):
@@ -56,7 +67,7 @@ def compute(
         raise ValueError(f"operation: expected one of {list(FORMULAS)}: {operation}")
     axis = int(options.get("axis", -1))
     reduction = str(options.get("reduction", "mean"))
-    allowed = {"axis", "reduction"} if operation in LOSSES else {"axis"}
+    allowed = {"axis", *(LOSS_OPTIONS if operation in LOSSES else ())}
     if unknown := set(options) - allowed:
         raise ValueError(f"{operation}: the oracle knows {allowed}, not {unknown}")
 
@@ -67,23 +78,28 @@ def compute(
         if operation == "logsumexp":
             return Reference(np.full(batch, -INF), np.zeros(batch))
         raise ValueError(f"{operation}: no classes, so there is no value")
-    weights = weights_like(logits, operation, others, first.shape, axis)
-    rows = [
-        distinct(x, w)
-        for x, w in zip(
-            logits.reshape(-1, classes), weights.reshape(-1, classes), strict=True
-        )
-    ]
-    mean = operation in LOSSES and reduction == "mean"
-    divisor = max(len(rows), 1) if mean else 1
+    divisor: Exact = fmpq(1)
+    if operation in LOSSES:
+        targets = read(arguments, options, logits, axis)
+        rows = loss_rows(logits, targets, arguments.get("v"), axis)
+        divisor = targets.total() if reduction == "mean" else divisor
+    else:
+        weights = weights_like(logits, operation, others, first.shape, axis)
+        both = np.stack([logits, weights], axis=-1).reshape(-1, classes, 2)
+        rows = []
+        for pairs in both:
+            (x, w), counts, inverse = distinct(pairs)
+            rows.append(((x, w, counts), inverse))
     to_one = operation == "cross_entropy" and reduction != "none"
 
     def attempt() -> list[list[Value]]:
-        results = [FORMULAS[operation](Row(*pairs)) for pairs, _ in rows]
+        results = [
+            FORMULAS[operation](Row(*columns)) if columns else [0.0]
+            for columns, _ in rows
+        ]
         if to_one:
-            empty = NAN if mean else 0.0
-            results = [[add(loss for (loss,) in results) if results else empty]]
-        return [[scale(v, arb(1) / divisor) for v in r] for r in results]
+            results = [[add(loss for (loss,) in results)]]
+        return [[divide(v, divisor, to_one) for v in r] for r in results]
 
     results = certified(attempt, f"{operation} of shape {first.shape}")
     if operation in REDUCED:
@@ -103,42 +119,59 @@ def weights_like(
     shape: tuple[int, ...],
     axis: int,
 ) -> Floats:
-    """The cotangents or targets, one for each logit, class axis last."""
+    """The cotangents, one for each logit, class axis last."""
     if not others:
         return np.zeros_like(logits)
-    given, classes = others[0], logits.shape[-1]
+    given = others[0]
     if operation == "logsumexp_vjp":
         expect_shape("g", given, logits.shape[:-1])
         return np.broadcast_to(given.astype(np.float64)[..., None], logits.shape)
-    if operation in LOSSES and given.dtype.kind in "iu":
-        expect_shape("labels", given, logits.shape[:-1])
-        if given.size and not (given.min() >= 0 and given.max() < classes):
-            raise ValueError(
-                f"labels: expected 0 to {classes - 1}; such a row has no loss"
-            )
-        return np.asarray(np.arange(classes) == given[..., None], dtype=np.float64)
-    expect_shape("targets" if operation in LOSSES else "g", given, shape)
+    expect_shape("g", given, shape)
     return np.moveaxis(given.astype(np.float64), axis, -1)
 
 
-def expect_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ValueError(f"{name}: expected the shape {shape}, got {array.shape}")
+# What a Row is made of, or nothing for an ignored one; and where each element went.
+Columns = tuple[tuple[Any, ...] | None, Array]
 
 
-Pairs = tuple[list[float], list[float], list[int]]
+def loss_rows(
+    logits: Floats, targets: Targets, v: Array | None, axis: int
+) -> list[Columns]:
+    """The rows of a loss, each class with its exact target and perhaps a direction."""
+    classes = logits.shape[-1]
+    weight = np.ones(classes) if targets.weight is None else targets.weight
+    parts = [logits.reshape(-1, classes), targets.q]
+    parts.append(np.broadcast_to(weight, targets.q.shape))
+    if v is not None:
+        expect_shape("v", v, np.moveaxis(logits, -1, axis).shape)
+        moved = np.moveaxis(v.astype(np.float64), axis, -1)
+        parts.append(moved.reshape(-1, classes))
+    rows: list[Columns] = []
+    for tuples, ignored in zip(np.stack(parts, axis=-1), targets.ignored, strict=True):
+        if ignored:
+            rows.append((None, np.zeros(classes, dtype=np.intp)))
+            continue
+        (x, q, w, *directions), counts, inverse = distinct(tuples)
+        r = [targets.exactly(*pair) for pair in zip(q, w, strict=True)]
+        rows.append(((x, r, counts, *directions), inverse))
+    return rows
 
 
-def distinct(logits: Floats, weights: Floats) -> tuple[Pairs, Array]:
-    """The distinct (logit, weight) pairs of a row, and where each element went."""
-    pairs, inverse, counts = np.unique(
-        np.stack([logits, weights], axis=-1),
-        axis=0,
-        return_inverse=True,
-        return_counts=True,
+def distinct(tuples: Floats) -> tuple[list[list[float]], list[int], Array]:
+    """The columns of a row's distinct tuples, how often each is there, and where."""
+    columns, inverse, counts = np.unique(
+        tuples, axis=0, return_inverse=True, return_counts=True
     )
-    columns = pairs[:, 0].tolist(), pairs[:, 1].tolist(), counts.tolist()
-    return columns, inverse.reshape(-1)
+    return columns.T.tolist(), counts.tolist(), inverse.reshape(-1)
+
+
+def divide(value: Value, divisor: Exact, is_loss: bool) -> Value:
+    """The mean: of nothing, a loss is NaN and a derivative 0."""
+    if isinstance(divisor, float):
+        return NAN
+    if divisor == 0:
+        return NAN if is_loss else 0.0
+    return scale(value, 1 / arb(divisor))
 
 
 def certified(attempt: Callable[[], list[list[Value]]], what: str) -> list[list[Value]]:

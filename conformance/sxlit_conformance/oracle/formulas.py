@@ -87,6 +87,14 @@ def cross_entropy_grad(row: Row) -> list[Value]:
     return [scale(value, arb(-1)) for value in log_softmax_vjp(row)]
 
 
+def cross_entropy_hvp(row: Row) -> list[Value]:
+    """sum(q) p_i (v_i - sum_j p_j v_j)."""
+    if row.nan or row.infinite > 1:
+        return [NAN for _ in row.logits]
+    along = softmax_vjp(Row(row.logits, row.directions, row.counts))
+    return [scale(value, row.total_weight) for value in along]
+
+
 FORMULAS: Mapping[str, Callable[[Row], list[Value]]] = {
     "softmax": softmax,
     "log_softmax": log_softmax,
@@ -96,6 +104,7 @@ FORMULAS: Mapping[str, Callable[[Row], list[Value]]] = {
     "logsumexp_vjp": logsumexp_vjp,
     "cross_entropy": cross_entropy,
     "cross_entropy_grad": cross_entropy_grad,
+    "cross_entropy_hvp": cross_entropy_hvp,
 }
 REDUCED = ("logsumexp", "cross_entropy")
-LOSSES = ("cross_entropy", "cross_entropy_grad")
+LOSSES = ("cross_entropy", "cross_entropy_grad", "cross_entropy_hvp")

@@ -7,31 +7,39 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
-from flint import arb
+from flint import arb, fmpq
 
 # A float is exact: a special value, or a number that needed no arithmetic. An arb is
 # an enclosure that still has to prove itself narrow.
 Value: TypeAlias = "arb | float"
+# What a logit is weighted with: a target or a cotangent, known exactly.
+Exact: TypeAlias = "fmpq | float"
 NAN, INF = math.nan, math.inf
 
 
 class Row:
     """One row's distinct (logit, weight) pairs with their counts, and its softmax.
 
-    The weight is a cotangent or a target. Equal pairs have equal results, so a long
-    row of few distinct values costs little.
+    The weight is a cotangent or a target; a second derivative has a direction too.
+    Equal pairs have equal results, so a long row of few distinct values costs little.
     """
 
     def __init__(
-        self, logits: Sequence[float], weights: Sequence[float], counts: Sequence[int]
+        self,
+        logits: Sequence[float],
+        weights: Sequence[Exact],
+        counts: Sequence[int],
+        directions: Sequence[float] = (),
     ) -> None:
         self.logits, self.weights, self.counts = logits, weights, counts
+        self.directions = directions
         self.infinite = sum(
             count for x, count in zip(logits, counts, strict=True) if x == INF
         )
         self.void = all(x == -INF for x in logits)
-        self.nan = any(map(math.isnan, (*logits, *weights)))
-        if not self.nan and any(map(math.isinf, weights)):
+        given = [v for v in (*weights, *directions) if isinstance(v, float)]
+        self.nan = any(map(math.isnan, (*logits, *given)))
+        if not self.nan and any(map(math.isinf, given)):
             raise ValueError("the contract says nothing about infinite weights")
 
     @cached_property
@@ -83,7 +91,7 @@ class Row:
         return exact_sum(map(times, self.weights, self.counts))
 
 
-def times(value: float, count: int) -> arb:
+def times(value: Exact, count: int) -> arb:
     return arb(value) * count
 
 
