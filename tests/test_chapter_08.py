@@ -19,7 +19,6 @@ from adversary import (
     COARSE,
     GRADES,
     Arithmetic,
-    log_norm,
     log_shares,
     mean,
     others,
@@ -29,7 +28,7 @@ from adversary import (
     worst,
 )
 from enclosures import Balls, Row, ball, balls, total
-from single import F32, ORDER, PUSHES, Program
+from single import F32, PUSHES, Program
 from sxlit.bounds import Numerics
 from test_loss import exact_answer
 
@@ -165,10 +164,7 @@ def test_the_library_has_these_bounds():
             (asked("cross_entropy", q[n]), [weights_loss(row, sizes, none, grade)]),
             (
                 asked("cross_entropy_grad", 2),
-                [
-                    a + 4 * row.lost
-                    for a in label_gradient(row, 2, grade, arb(1), none)
-                ],
+                [a + 4 * row.lost for a in label_gradient(row, 2, grade, arb(1), none)],
             ),
             (
                 asked("cross_entropy_grad", 3, weight=[0.5, 2, 1, 1.5]),
@@ -187,7 +183,7 @@ def test_the_library_has_these_bounds():
 
 # An adversary
 
-SCALES = ["none", "divide", "reciprocal", "divide first", "reciprocal first"]
+SCALES = ["none", "reciprocal", "divide first", "reciprocal first"]
 SCALE = arb(3) + arb(1) / 7
 TARGETS = [
     [0.25, 0.5, 0.0, 0.25, 0.0],
@@ -295,22 +291,22 @@ def test_an_adversary_against_the_gradient_of_a_label(
     assert max(found) > 0.3
 
 
+FORMS = [
+    ("total, quotient", "standard", SCALES),
+    ("total, logarithm", "standard", SCALES),
+    ("others, quotient", "standard", SCALES[:2]),  # there the scale comes last
+    ("others, quotient", "hra", SCALES[:2]),
+    ("others, plain sum", "hra", SCALES[:2]),
+]
+
+
 @COARSE
-@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize(
-    ("form", "grade"),
-    [
-        ("total, quotient", "standard"),
-        ("total, logarithm", "standard"),
-        ("others, quotient", "standard"),
-        ("others, quotient", "hra"),
-        ("others, plain sum", "hra"),
-    ],
+    ("form", "grade", "scale"),
+    [(form, grade, scale) for form, grade, scales in FORMS for scale in scales],
 )
 @pytest.mark.theorem("thm-gradient-error", "lem-others-weights")
-def test_an_adversary_against_the_gradient_of_weights(numerics, scale, form, grade):
-    if form.startswith("others") and scale.endswith("first"):
-        pytest.skip("as always in eq-weights-gradient, the scale comes last")
+def test_an_adversary_against_the_gradient_of_weights(numerics, form, grade, scale):
     found = []
     claims, through = form.split(", ")
     for row, target in product(rows(numerics), TARGETS):
@@ -342,6 +338,26 @@ def test_an_adversary_against_the_gradient_of_weights(numerics, scale, form, gra
 
 
 OFFSETS = [0.75, -2.0, 1.5, 0.0, -0.375]
+
+
+def test_neither_grade_is_everywhere_the_wider_one():
+    """At a label without probability a plain sum of the others meets hra alone."""
+    row = Row([20.0, 19.0, 18.0, 20.0, -30.0], Numerics.required("float32"))
+    one, none = arb(1), arb(0)
+    standard, high = (
+        label_gradient(row, 4, grade, one, none)[4] for grade in ("standard", "hra")
+    )
+    assert 5 * standard < high
+
+    def summed(a: Arithmetic, row: Row) -> Balls:
+        e = weights(a, row)
+        return [a.store(a.divide(a.sum(without(e, 4)), a.sum(e)))]
+
+    assert (
+        worst(row, summed, [row.c[4]], [standard])
+        > 1
+        > worst(row, summed, [row.c[4]], [high])
+    )
 
 
 @COARSE
@@ -492,12 +508,15 @@ class Batch32:
         used = np.ones(self.C, F32) if w is None else w
         r = self.q if w is None and e == 0 else effective(self.q, used, e)
         if form == "others":
-            return np.array(
-                [
-                    self.row_by_others(a, b)
-                    for a, b in zip(self.programs, r, strict=True)
-                ]
-            ) / D
+            return (
+                np.array(
+                    [
+                        self.row_by_others(a, b)
+                        for a, b in zip(self.programs, r, strict=True)
+                    ]
+                )
+                / D
+            )
         p = self.probabilities(grade, form.split(", ")[1])
         if form.startswith("first"):
             r = r * (F32(1) / D)
@@ -550,7 +569,7 @@ def option_pairs(classes: int) -> Iterator[tuple[np.ndarray | None, float, str]]
 
 
 def batches(classes: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows with the largest logit first; labels, soft labels, and weights of any sign."""
+    """The largest logit first; labels, soft labels, and weights of any sign."""
     rng = np.random.default_rng(20 + classes)
     n = 3
     for spread, gap in ((1, 0), (3, 12), (0, 0), (40, 0), (1e-39, 0)):
@@ -581,11 +600,11 @@ def _standard(*shapes: str) -> list[tuple[str, str]]:
     ]
 
 
-@ORDER
+@pytest.mark.parametrize("order", ["serial", "ascending", "pairwise"])
 @pytest.mark.parametrize(
     "name", ["cross_entropy", "cross_entropy_grad", "cross_entropy_hvp"]
 )
-@pytest.mark.parametrize("classes", [1, 2, 7])
+@pytest.mark.parametrize("classes", [2, 7])
 @pytest.mark.theorem(
     "lem-effective-weights",
     "thm-reduced-loss-error",
@@ -603,6 +622,8 @@ def test_float32_programs_stay_within_the_bounds_under_every_option(
         extra = (v,) if name == "cross_entropy_hvp" else ()
         for w, e, reduction in option_pairs(classes):
             options = {"weight": w, "label_smoothing": e, "reduction": reduction}
+            if np.isnan(sxlit.cross_entropy(x, targets, **options)):
+                continue  # the mean of nothing
             exact = exact_answer(name, x, targets, v, **options)
             allowed = {
                 grade: getattr(sxlit.bounds, name)(
@@ -628,4 +649,4 @@ def test_float32_programs_stay_within_the_bounds_under_every_option(
                     assert error <= bound, (form, grade, options, x, targets)
                     if bound > 0:
                         worst_of = max(worst_of, float(error / bound))
-    assert classes == 1 or worst_of > 0.05
+    assert worst_of > 0.05
