@@ -347,7 +347,7 @@ def test_neither_grade_is_everywhere_the_wider_one():
     standard, high = (
         label_gradient(row, 4, grade, one, none)[4] for grade in ("standard", "hra")
     )
-    assert 5 * standard < high
+    assert 4 * standard < high
 
     def summed(a: Arithmetic, row: Row) -> Balls:
         e = weights(a, row)
