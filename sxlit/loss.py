@@ -83,9 +83,9 @@ def effective_weights(
         >>> effective_weights(Labels(np.array([[1]])), 2, None, 0.5)
         Distributions(q=array([[0.25, 0.75]]))
     """
-    if weight is None and smoothing == 0.0:
+    if smoothing == 0.0 and weight is None:
         return target
-    if isinstance(target, Labels) and smoothing == 0.0:
+    if smoothing == 0.0 and weight is not None and isinstance(target, Labels):
         return Labels(target.index, weight[target.index])
     q = target.q if isinstance(target, Distributions) else _one_hot(target, classes)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

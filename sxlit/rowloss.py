@@ -79,7 +79,8 @@ def weighted_sum(
     NaN in rows that have no softmax, which weights of zero must not hide.
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        terms = np.where(np.equal(weight, 0.0), 0.0, weight * values)
+        terms = weight * values
+        np.copyto(terms, 0.0, where=np.equal(weight, 0.0))
         lost = np.isnan(state.shift) | np.isneginf(state.shift)
         return np.where(lost[:, 0], np.nan, terms.sum(axis=-1))
 
