@@ -73,8 +73,8 @@ class Numerics:
             terms has a tree of height `height + log2(n)`.
         underflow: $\lambda$, the largest absolute error of a function whose result
             underflows; a single rounding loses at most half of it.
-        normal: $N$, the smallest normal number; the reciprocal of the largest number
-            is below $N / 3$. With 0, nothing is known of the range.
+        normal: $N_{\min}$, the smallest normal number; the largest number's reciprocal
+            is below a third of it. With 0, nothing is known of the range.
 
     Examples:
         >>> Numerics.required("float32").unit == 2.0**-24
@@ -661,8 +661,8 @@ def softmax_jacobian(
     Args:
         x: the logits, shape (..., C).
         numerics: what is assumed of the arithmetic.
-        grade: "standard" for a diagonal $p_i (1 - p_i)$ by subtraction, "hra" for one
-            by a complement sum.
+        grade: "standard" for a diagonal $p_i (1 - p_i)$ by subtraction or over a shared
+            $1 + t$, "hra" for one by a complement sum.
 
     Returns:
         The largest absolute error of each entry; shape (..., C, C), float64.
@@ -688,7 +688,7 @@ def softmax_jacobian(
         if grade == "standard":
             # 1 - p_i by subtraction inherits the whole error of p_i.
             error = _probability_error(row, numerics)
-            other = error + numerics.rounding * (row.others + error)
+            other = error + np.expm1(4.0 * numerics.rounding) * (row.others + error)
             product = row.p * other + error * (row.others + other)
             on_diagonal = product + np.expm1(numerics.rounding + numerics.storing) * (
                 p * row.others + product

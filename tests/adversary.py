@@ -32,7 +32,7 @@ class Arithmetic:
         self.used += 1
         return self.signs[self.used - 1] if self.used <= len(self.signs) else 1
 
-    def erring(self, exact: arb, relative: float, losses: float) -> arb:
+    def erring(self, exact: arb, relative: float, losses: float | arb) -> arb:
         wrong = exact * (1 + self.sign() * arb(relative))
         lost = losses * self.numerics.underflow
         return wrong + self.sign() * arb(lost) if lost else wrong
@@ -45,7 +45,9 @@ class Arithmetic:
         return self.erring(a + b, self.numerics.unit, losses)
 
     def multiply(self, a: arb, b: arb) -> arb:
-        return self.erring(a * b, self.numerics.unit, 0.5)
+        """A product, which may be of a subnormal that is taken for zero."""
+        losses = abs(a).max(abs(b)).max(arb(1)) / 2
+        return self.erring(a * b, self.numerics.unit, losses)
 
     def divide(self, a: arb, b: arb) -> arb:
         return self.erring(a / b, self.numerics.unit, 0.5)
@@ -59,10 +61,8 @@ class Arithmetic:
 
     def sum_of_any(self, terms: Sequence[arb]) -> arb:
         """Of both signs, where every addition may also lose something."""
-        result = self.sum(terms)
-        for _ in terms[1:]:
-            result += self.sign() * arb(2 * self.numerics.underflow)
-        return result
+        lost = 2 * (len(terms) - 1) * self.numerics.underflow * self.height.exp()
+        return self.sum(terms) + self.sign() * lost
 
     def exp(self, a: arb) -> arb:
         wrong = self.erring(a.exp(), 2 * self.numerics.exp * self.numerics.unit, 1.0)

@@ -147,10 +147,10 @@ class Row:
 
     def log_norm(self, grade: str) -> arb:
         """E_L; the theorem adds one loss."""
-        sigma, kappa = self.tau, self.kappa_log1p
+        alpha, kappa = self.tau, self.kappa_log1p
         if grade == "standard":
-            sigma, kappa = self.S, self.kappa_log.max(self.kappa_log1p)
-        return sigma + kappa * (self.L + sigma)
+            alpha, kappa = self.S, self.kappa_log.max(self.kappa_log1p)
+        return alpha + kappa * (self.L + alpha)
 
     def logsumexp(self, grade: str) -> arb:
         error = self.log_norm(grade)
@@ -198,7 +198,7 @@ class Row:
                 value = p * c * (grown + self.V[i]).expm1() if self.C > 1 else arb(0)
             else:
                 epsilon = p * P.expm1()
-                omega = epsilon + self.rho * (c + epsilon)
+                omega = epsilon + (4 * self.rho).expm1() * (c + epsilon)
                 pi = p * omega + epsilon * (c + omega)
                 value = pi + self.once * (p * c + pi)
             matrix[i][i] = value + lost
