@@ -283,7 +283,8 @@ def cross_entropy(
 
     A row with label $y$ costs $-\log p_y = \mathrm{LSE}(x) - x_y$; one with targets
     $q$, which is one-hot for a label, costs $\sum_k r_k (\mathrm{LSE}(x) - x_k)$ with
-    the effective weights $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$, whatever they sum to.
+    the effective weights $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$, whatever they
+    sum to.
 
     Args:
         logits: any shape with at least one axis, float32 or float64; integers and
@@ -372,8 +373,8 @@ def cross_entropy_grad(
     r"""Return the gradient of `cross_entropy` in the logits.
 
     For a row with label $y$ it is $p - y$ with $y$ one-hot; with effective weights
-    $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$ it is $(\sum_k r_k) p - r$; divided by the
-    denominator for "mean".
+    $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$ it is $(\sum_k r_k) p - r$; divided
+    by the denominator for "mean".
 
     Args:
         logits: as `cross_entropy`.
@@ -432,8 +433,8 @@ def cross_entropy_hvp(
 ) -> npt.NDArray[Any]:
     r"""Return the Hessian of `cross_entropy` in the logits, times `v`.
 
-    For a row with effective weights $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$ it is
-    $\sum_k r_k \, p_i (v_i - \sum_j p_j v_j)$; divided by the denominator for "mean".
+    For a row with effective weights $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$ it
+    is $\sum_k r_k \, p_i (v_i - \sum_j p_j v_j)$; divided by the denominator for "mean".
 
     Args:
         logits: as `cross_entropy`.
