@@ -434,7 +434,8 @@ def cross_entropy_hvp(
     r"""Return the Hessian of `cross_entropy` in the logits, times `v`.
 
     For a row with effective weights $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$ it
-    is $\sum_k r_k \, p_i (v_i - \sum_j p_j v_j)$; divided by the denominator for "mean".
+    is $\sum_k r_k \, p_i (v_i - \sum_j p_j v_j)$; divided by the denominator for
+    "mean".
 
     Args:
         logits: as `cross_entropy`.
