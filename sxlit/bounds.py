@@ -1661,7 +1661,7 @@ def cross_entropy(
     with np.errstate(over="ignore", invalid="ignore"):
         errors, sizes = errors / asked.divisor, sizes / asked.divisor
         allowed = errors.sum() + growth * (sizes + errors).sum()
-        return np.asarray(allowed * _EVALUATION + numerics.underflow)
+        return np.asarray(allowed * _EVALUATION + 5.0 * numerics.underflow)
 
 
 def cross_entropy_grad(

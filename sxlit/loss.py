@@ -83,8 +83,10 @@ def effective_weights(
         >>> effective_weights(Labels(np.array([[1]])), 2, None, 0.5)
         Distributions(q=array([[0.25, 0.75]]))
     """
-    if isinstance(target, Labels) and smoothing == 0.0:
-        return target if weight is None else Labels(target.index, weight[target.index])
+    if smoothing == 0.0 and weight is None:
+        return target
+    if smoothing == 0.0 and weight is not None and isinstance(target, Labels):
+        return Labels(target.index, weight[target.index])
     q = target.q if isinstance(target, Distributions) else _one_hot(target, classes)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         mixed = (1.0 - smoothing) * q + smoothing / classes
@@ -132,16 +134,23 @@ class Problem:
     target: Labels | Distributions
     denominator: float
 
+    def keep(self, rows: FloatArray) -> FloatArray:
+        """Those of N rows that are kept; all of them without a copy."""
+        return rows if self.kept.all() else rows[self.kept]
+
     def state(self) -> RowState:
         """The row state of the rows that are kept."""
-        return row_state(self.batch.rows[self.kept])
+        return row_state(self.keep(self.batch.rows))
 
     def spread(self, values: FloatArray) -> npt.NDArray[Any]:
         """Divide a gradient of the kept rows, and put zeros where one is ignored."""
-        whole = np.zeros(self.batch.rows.shape)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             # No weight at all, no gradient; adding 0 makes a -0 of it 0.
-            whole[self.kept] = values / (self.denominator or np.inf) + 0.0
+            whole = values / (self.denominator or np.inf)
+            whole += 0.0
+        if not self.kept.all():
+            kept, whole = whole, np.zeros(self.batch.rows.shape)
+            whole[self.kept] = kept
         return self.batch.like_logits(whole)
 
 
@@ -156,25 +165,32 @@ class Options:
     reduction: Reduction
 
     def __post_init__(self) -> None:
-        if self.reduction not in ("none", "sum", "mean"):
+        known = isinstance(self.reduction, str)
+        if not known or self.reduction not in ("none", "sum", "mean"):
             raise ValueError(
                 f"reduction: expected 'none', 'sum' or 'mean', got {self.reduction!r}"
             )
-        if not isinstance(self.label_smoothing, Real):
-            raise TypeError(
-                f"label_smoothing: expected a number, got {self.label_smoothing!r}"
-            )
-        if not 0.0 <= self.label_smoothing <= 1.0:
+        smoothing = self.label_smoothing
+        if not isinstance(smoothing, Real) or isinstance(smoothing, bool):
+            raise TypeError(f"label_smoothing: expected a number, got {smoothing!r}")
+        if not 0.0 <= smoothing <= 1.0:
             raise ValueError(
-                "label_smoothing: expected a share from 0 to 1, got "
-                f"{self.label_smoothing!r}"
+                f"label_smoothing: expected a share from 0 to 1, got {smoothing!r}"
             )
-        if self.ignore_index is not None and not hasattr(
-            self.ignore_index, "__index__"
-        ):
-            raise TypeError(
-                f"ignore_index: expected an integer or None, got {self.ignore_index!r}"
-            )
+        if self.ignore_index is not None:
+            _check_index(self.ignore_index)
+
+
+def _check_index(ignore_index: Any) -> None:
+    try:
+        if isinstance(ignore_index, bool | np.bool_):
+            raise TypeError
+        operator.index(ignore_index)
+    except TypeError:
+        raise TypeError(
+            f"ignore_index: expected an integer or None, got {ignore_index!r}; one "
+            "label marks the rows to leave out"
+        ) from None
 
 
 # %% ../book/09_loss_in_practice.ipynb #detectable-mistakes
@@ -190,7 +206,7 @@ def _check_order(x: npt.NDArray[Any], q: npt.NDArray[Any]) -> None:
 def _doubt_probabilities(batch: Batch, refuse: bool) -> None:
     """Say so if distributions came twice: rows in (0, 1) that sum to one."""
     x = batch.rows
-    if not x.size or not ((x > 0.0) & (x < 1.0)).all():
+    if not x.size or not (x.min() > 0.0 and x.max() < 1.0):
         return
     rounding = float(np.finfo(batch.dtype).eps) * x.shape[1]
     if not (np.abs(x.sum(axis=-1) - 1.0) <= rounding).all():
@@ -267,7 +283,8 @@ def cross_entropy(
 
     A row with label $y$ costs $-\log p_y = \mathrm{LSE}(x) - x_y$; one with targets
     $q$, which is one-hot for a label, costs $\sum_k r_k (\mathrm{LSE}(x) - x_k)$ with
-    the effective weights $r_k = w_k ((1 - e) q_k + e / K)$, whatever they sum to.
+    the effective weights $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$, whatever they
+    sum to.
 
     Args:
         logits: any shape with at least one axis, float32 or float64; integers and
@@ -356,8 +373,8 @@ def cross_entropy_grad(
     r"""Return the gradient of `cross_entropy` in the logits.
 
     For a row with label $y$ it is $p - y$ with $y$ one-hot; with effective weights
-    $r_k = w_k ((1 - e) q_k + e / K)$ it is $(\sum_k r_k) p - r$; divided by the
-    denominator for "mean".
+    $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$ it is $(\sum_k r_k) p - r$; divided
+    by the denominator for "mean".
 
     Args:
         logits: as `cross_entropy`.
@@ -380,8 +397,9 @@ def cross_entropy_grad(
 
     At the edges: the limit where a logit is -inf, which is finite. A lone +inf gives 1
     there and -1 at the target, or 0 everywhere if it is the target. NaN where softmax
-    is NaN. An ignored row is 0 whatever it holds, and with a total weight of 0 all
-    others are 0 for "mean". An empty batch has an empty gradient.
+    is NaN, or a target; with `weight` a NaN target makes the denominator NaN, and for
+    "mean" every row. An ignored row is 0 whatever it holds, and with a total weight of
+    0 all others are 0 for "mean". An empty batch has an empty gradient.
 
     Error: at most `sxlit.bounds.cross_entropy_grad`, relative to each entry for labels,
     also at the label where $p_y \to 1$. float32 results are computed in float64 and
@@ -415,8 +433,9 @@ def cross_entropy_hvp(
 ) -> npt.NDArray[Any]:
     r"""Return the Hessian of `cross_entropy` in the logits, times `v`.
 
-    For a row with effective weights $r_k = w_k ((1 - e) q_k + e / K)$ it is
-    $\sum_k r_k \, p_i (v_i - \sum_j p_j v_j)$; divided by the denominator for "mean".
+    For a row with effective weights $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$ it
+    is $\sum_k r_k \, p_i (v_i - \sum_j p_j v_j)$; divided by the denominator for
+    "mean".
 
     Args:
         logits: as `cross_entropy`.
@@ -439,8 +458,9 @@ def cross_entropy_hvp(
         ValueError: as `cross_entropy`, or another shape of `v`.
 
     At the edges: 0 where all entries of a row of `v` are equal. A NaN in a row of the
-    logits, of `v` or of softmax makes the row NaN. An ignored row is 0 whatever it
-    holds, and with a total weight of 0 all others are 0 for "mean".
+    logits, of the targets, of `v` or of softmax makes the row NaN; with `weight` a NaN
+    target makes the denominator NaN, and for "mean" every row. An ignored row is 0
+    whatever it holds, and with a total weight of 0 all others are 0 for "mean".
 
     Error: at most `sxlit.bounds.cross_entropy_hvp`. float32 results are computed in
     float64 and rounded once.
@@ -454,5 +474,5 @@ def cross_entropy_hvp(
     """
     options = Options(weight, ignore_index, label_smoothing, reduction)
     problem = as_problem(logits, targets, axis, options, check_targets)
-    direction = as_companion(problem.batch, v, "v")[problem.kept]
+    direction = problem.keep(as_companion(problem.batch, v, "v"))
     return problem.spread(problem.target.hessian_product(problem.state(), direction))

@@ -79,7 +79,8 @@ def weighted_sum(
     NaN in rows that have no softmax, which weights of zero must not hide.
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        terms = np.where(np.equal(weight, 0.0), 0.0, weight * values)
+        terms = weight * values
+        np.copyto(terms, 0.0, where=np.equal(weight, 0.0))
         lost = np.isnan(state.shift) | np.isneginf(state.shift)
         return np.where(lost[:, 0], np.nan, terms.sum(axis=-1))
 
@@ -175,16 +176,18 @@ def _as_labels(batch: Batch, array: npt.NDArray[Any]) -> Labels:
     wrong = (array < 0) | (array >= classes)
     if wrong.any():
         position = tuple(int(i) for i in np.argwhere(wrong)[0])
-        where = ", ".join(map(str, position))
+        where = str(list(position)) if position else ""
         hint = _label_hint(int(array[position]), classes)
         raise ValueError(
-            f"targets[{where}] is {array[position]}: expected a class from 0 to "
+            f"targets{where} is {array[position]}: expected a class from 0 to "
             f"{classes - 1}; nothing is clamped or wrapped{hint}"
         )
     return Labels(array.astype(np.intp).reshape(-1, 1))
 
 
 def _label_hint(label: int, classes: int) -> str:
+    if classes == label == 1:
+        return "; one logit a row is a matter for binary_cross_entropy"
     if label in (-1, -100):
         return f"; if it marks rows to leave out, pass ignore_index={label}"
     counted = "; if the labels count from 1, subtract 1"
@@ -207,7 +210,7 @@ def _check_distributions(q: FloatArray, eps: float) -> None:
 def _target_error(batch: Batch, array: npt.NDArray[Any]) -> Exception:
     kind, shape = array.dtype.kind, array.shape
     got = f"got dtype {array.dtype} and shape {shape}"
-    if kind == "f" and shape == batch.lead:
+    if kind in "fb" and shape == batch.lead:
         return TypeError(
             f"targets: this is the shape of labels, which must be integers; {got}; "
             "convert with .astype(int)"
