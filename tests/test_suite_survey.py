@@ -184,8 +184,8 @@ def test_the_table_has_a_word_for_everybody() -> None:
     text = semantics.markdown(records)
     assert "| Weights | one | two |\n| --- | --- | --- |" in text
     assert "mute: unsupported or not run." in text
-    assert "sxlit-conformance repro cross_entropy/b two" not in text
-    assert "sxlit-conformance repro cross_entropy/a two" in text
+    assert text.count("sxlit-conformance repro") == 1
+    assert "sxlit-conformance repro cross_entropy/a one" in text
     assert '"word": "NaN"' in semantics.data(records)
     assert semantics.markdown([record("one", plain)]) == ""
 

@@ -63,12 +63,26 @@ def rows(records: Sequence[Record]) -> tuple[Row, ...]:
 
 
 def markdown(records: Sequence[Record]) -> str:
-    """A table for each topic, and how to see each column's answers for oneself."""
+    """A table for each topic, and how to see an answer for oneself."""
     table = rows(records)
     parts = []
     for topic in dict.fromkeys(row.topic for row in table):
         parts += _topic(topic, [row for row in table if row.topic == topic])
+    parts += _command(table)
     return "\n\n".join(parts) + "\n" if parts else ""
+
+
+def _command(table: Sequence[Row]) -> list[str]:
+    """One command shows any answer; here the first that somebody gave."""
+    cells = (cell for row in table for cell in row.cells if cell.answered)
+    shown = next(cells, None)
+    if shown is None:
+        return []
+    return [
+        "Under each question stands the case that asked it. One command shows what a "
+        "library answers, with a snippet that stands alone:",
+        f"```text\nsxlit-conformance repro {shown.case} {shown.adapter}\n```",
+    ]
 
 
 def data(records: Sequence[Record]) -> str:
@@ -105,7 +119,7 @@ def _topic(topic: str, table: Sequence[Row]) -> list[str]:
     lines = [head, ["---"] * len(head)]
     for row in table:
         cells = [escaped(row.cells[index].word) for index in columns]
-        lines.append([f"{row.question} `{row.case}`", *cells])
+        lines.append([f"{row.question}<br>`{row.case}`", *cells])
     parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)]
     silent: dict[str, list[str]] = {}
     for index, adapter in enumerate(adapters):
@@ -115,9 +129,4 @@ def _topic(topic: str, table: Sequence[Row]) -> list[str]:
     if silent:
         said = (f"{', '.join(names)}: {words}" for words, names in silent.items())
         parts.append("; ".join(said) + ".")
-    commands = [
-        f"sxlit-conformance repro {next(r.case for r in table if r.cells[i].answered)} "
-        f"{adapters[i]}"
-        for i in columns
-    ]
-    return [*parts, "```text\n" + "\n".join(commands) + "\n```"]
+    return parts
