@@ -66,10 +66,17 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the unit tests, the laws, the doctests, and the tests of the suite."""
+    """Run all tests and doctests; `-- --write` keeps what checks which theorem."""
     install(session, "-e", ".[conformance,book]", "pytest", "pytest-xdist")
     session.install(*CONSTRAINTS, "nbdev", "nbval", "nbclient", "ruff", "matplotlib")
-    arguments = session.posargs or ["-n", "2", "tests", "sxlit"]
+    everything = ["-n", "2", "tests", "sxlit", "--theorems"]
+    match session.posargs:
+        case []:
+            arguments = [*everything, "check"]
+        case ["--write"]:
+            arguments = [*everything, "write"]
+        case chosen:
+            arguments = chosen
     session.run("pytest", "--doctest-modules", *arguments)
 
 
@@ -152,6 +159,7 @@ def pdf(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time the library against SciPy; ratios of one run, never a verdict."""
-    install(session, "-e", ".", "scipy")
-    session.run("python", "benchmarks/softmax.py", *session.posargs)
+    """Time the library against others; ratios of one run, never a verdict."""
+    install(session, "-e", ".", "scipy", "torch")
+    session.run("python", "benchmarks/softmax.py")
+    session.run("python", "benchmarks/logsumexp.py", *session.posargs)

@@ -5,6 +5,8 @@ says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
 from . import bounds, textbook
+from .divergence import cross_entropy_of, kl_divergence, kl_divergence_from_logits
+from .information import entropy, entropy_from_logits, huffman_code, self_information
 from .jacobian import (
     log_softmax_jvp,
     log_softmax_vjp,
@@ -13,6 +15,14 @@ from .jacobian import (
     softmax_jacobian,
     softmax_jvp,
     softmax_vjp,
+)
+from .logistic import (
+    log_sigmoid,
+    log_sigmoid_jvp,
+    log_sigmoid_vjp,
+    sigmoid,
+    sigmoid_jvp,
+    sigmoid_vjp,
 )
 from .loss import cross_entropy, cross_entropy_grad, cross_entropy_hvp
 from .lse import log_softmax, logsumexp
@@ -26,12 +36,25 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_grad",
     "cross_entropy_hvp",
+    "cross_entropy_of",
+    "entropy",
+    "entropy_from_logits",
+    "huffman_code",
+    "kl_divergence",
+    "kl_divergence_from_logits",
+    "log_sigmoid",
+    "log_sigmoid_jvp",
+    "log_sigmoid_vjp",
     "log_softmax",
     "log_softmax_jvp",
     "log_softmax_vjp",
     "logsumexp",
     "logsumexp_jvp",
     "logsumexp_vjp",
+    "self_information",
+    "sigmoid",
+    "sigmoid_jvp",
+    "sigmoid_vjp",
     "softmax",
     "softmax_jacobian",
     "softmax_jvp",

@@ -21,6 +21,8 @@ __all__ = [
     "as_batch",
     "as_companion",
     "as_row_companion",
+    "as_elements",
+    "as_element_companion",
 ]
 
 # %% ../book/A_arrays.ipynb #types
@@ -211,6 +213,37 @@ def as_row_companion(batch: Batch, g: npt.ArrayLike, name: str) -> FloatArray:
     if array.shape != batch.lead:
         raise ValueError(
             f"{name}: expected one number for each row, shape {batch.lead}, "
+            f"got {array.shape}; nothing is broadcast"
+        )
+    return np.ascontiguousarray(array, dtype=np.float64).reshape(-1, 1)
+
+
+# %% ../book/A_arrays.ipynb #elements
+def as_elements(x: npt.ArrayLike, name: str = "x") -> Batch:
+    """Lay the numbers in `x` out as rows of one number each, shape (N, 1).
+
+    Results go back through `Batch.per_row`, which has the shape of `x`.
+
+    Examples:
+        >>> batch = as_elements([[1, 2], [3, 4]])
+        >>> batch.rows.shape, batch.lead
+        ((4, 1), (2, 2))
+    """
+    return as_batch(as_real_array(x, name)[..., None], -1, name)
+
+
+def as_element_companion(batch: Batch, v: npt.ArrayLike, name: str) -> FloatArray:
+    """Lay `v` out beside the numbers of `as_elements`, whose shape it must have.
+
+    Examples:
+        >>> as_element_companion(as_elements([1.0, 2.0]), [3, 4], "v")
+        array([[3.],
+               [4.]])
+    """
+    array = as_real_array(v, name)
+    if array.shape != batch.lead:
+        raise ValueError(
+            f"{name}: expected the shape of x, {batch.lead}, "
             f"got {array.shape}; nothing is broadcast"
         )
     return np.ascontiguousarray(array, dtype=np.float64).reshape(-1, 1)

@@ -60,6 +60,7 @@ CHAPTER = chapter(
     code("module", "#| default_exp rows"),
     code("imports", "#| exporti\nimport math"),
     text("section", "## The shift\n\n$$ x = y $$ (eq-shift)\n\nSee {eq}`eq-shift`."),
+    text("theorem", "```{prf:theorem} Shift\n:label: thm-shift\n\nIt holds.\n```"),
     code("softmax", SOFTMAX),
     code("bound-softmax", BOUND),
     code("plain", "# | is no directive here\nx = 1"),
@@ -96,6 +97,14 @@ INDEX = """# Book
 """
 
 
+CHECKS = {
+    "thm-shift": {
+        "tests": {"tests/test_rows.py::test_shift": 2},
+        "suite": {"sxlit": [1230, 1230], "other": [1, 2]},
+    }
+}
+
+
 def write(folder: Path, **changes: str) -> None:
     """Lay out a book of two chapters and its package; `changes` replace files."""
     files = {f"sxlit/{name}": source for name, source in PACKAGE.items()} | {
@@ -103,6 +112,7 @@ def write(folder: Path, **changes: str) -> None:
         "index.md": INDEX,
         "01_scores.ipynb": json.dumps(chapter(text("title", "# Scores"))),
         "03_floating_point.ipynb": json.dumps(CHAPTER),
+        "_generated/checks.json": json.dumps(CHECKS),
     }
     for name, content in {**files, **changes}.items():
         path = folder / name
@@ -255,8 +265,8 @@ def test_the_anchor_is_the_cell(page: str) -> None:
 
 
 def test_the_docstring_folds(page: str) -> None:
-    assert page.count('<details class="sxlit-docstring">') == 1
-    folded = page[page.index("<details") : page.index("</details>")]
+    _, folded = page.split('<details class="sxlit-docstring">')
+    folded = folded[: folded.index("</details>")]
     assert "Error: at most" in plain(folded)
     assert "return" not in plain(folded)
 
@@ -270,6 +280,14 @@ def test_the_chapter_keeps_its_number(page: str) -> None:
     assert '<span class="sxlit-chapter">Chapter 3 </span>Floating point' in page
     assert '<span class="section-number">3.1. </span>The shift' in page
     assert 'class="eqno">(3.1)' in page
+
+
+def test_a_theorem_says_what_checked_it(page: str) -> None:
+    checked = page[page.index('<details class="sxlit-checked">') :]
+    checked = plain(checked[: checked.index("</details>")])
+    assert "Checked by 1 test and 1,232 claims of the suite" in checked
+    assert "tests/test_rows.py::test_shift: 2 cases" in checked
+    assert "sxlit 1,230 of 1,230, other 1 of 2" in checked
 
 
 def test_the_single_page_builds(tmp_path: Path) -> None:
@@ -309,6 +327,26 @@ def test_an_incomplete_reference_fails(
     tmp_path: Path, changes: dict[str, str], complaint: str
 ) -> None:
     write(tmp_path, **changes)
+    done = sphinx(tmp_path)
+    assert done.returncode != 0
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("checks", "complaint"),
+    [
+        ({}, "thm-shift: nothing has checked this theorem"),
+        (
+            {**CHECKS, "thm-shfit": CHECKS["thm-shift"]},
+            "thm-shfit: a test or the suite checks a statement of this label",
+        ),
+    ],
+    ids=["unchecked", "misspelt"],
+)
+def test_an_unchecked_theorem_fails(
+    tmp_path: Path, checks: dict[str, Any], complaint: str
+) -> None:
+    write(tmp_path, **{"_generated/checks.json": json.dumps(checks)})
     done = sphinx(tmp_path)
     assert done.returncode != 0
     assert complaint in done.stderr

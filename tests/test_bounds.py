@@ -239,6 +239,8 @@ def test_an_unknown_grade_is_refused(name):
     arguments: tuple[Any, ...] = (x, [0]) if name.startswith("cross") else (x,)
     if name == "cross_entropy_hvp":
         arguments = (x, [0], x)
+    elif name.startswith("kl") or name == "cross_entropy_of":
+        arguments = (x, x)
     elif name.endswith(("jvp", "vjp")):
         arguments = (x, [1.0] if name == "logsumexp_vjp" else x)
     bound = getattr(bounds, name)

@@ -332,6 +332,22 @@ def test_a_book_that_exports_nothing(tmp_path: Path) -> None:
     refused(tmp_path, "no notebook exports any cell")
 
 
+def test_a_chapter_that_exports_nothing(tmp_path: Path, tree: Tree) -> None:
+    """It has a title with a summary like any other, and needs no default_exp."""
+    write(tmp_path, tree)
+    before = files(tmp_path)
+    title = text("title", "# Why not\n> What the other chapters leave out.")
+    tree["10_prose"] = [title, code("example", "import math\n\nassert math.pi > 3")]
+    save(tmp_path, tree)
+    done = run(tmp_path, "--check")
+    assert (done.returncode, done.stdout) == (0, "3 modules match 2 notebooks\n")
+    assert run(tmp_path).returncode == 0
+    assert files(tmp_path) == before
+    cell(tree, "10_prose", "example")["source"] = "#| export\nEVEN = 2"
+    save(tmp_path, tree)
+    refused(tmp_path, "book/10_prose.ipynb #example", "without default_exp")
+
+
 def test_a_folder_without_a_book(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode == 2

@@ -13,11 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import checks
+from sxlit_conformance import record, report
+
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 BUILT = ROOT / "_build"
 RECORDS = ROOT / "conformance" / "sxlit_conformance" / "records"
-MATRIX = BOOK / "_generated" / "matrix.md"
+GENERATED = BOOK / "_generated"
+THEOREMS = ROOT / "tests" / "theorems.json"
 
 
 class BookError(Exception):
@@ -30,30 +34,29 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def matrix(records: Path = RECORDS, target: Path = MATRIX) -> None:
-    """Render the conformance matrix from the committed records, never a stale one."""
-    target.unlink(missing_ok=True)
-    found = sorted(str(path) for path in records.glob("*.jsonl"))
+def generate(
+    records: Path = RECORDS, theorems: Path = THEOREMS, target: Path = GENERATED
+) -> None:
+    """Render what the committed runs say, for the pages that show it; never stale."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    found = sorted(records.glob("*.jsonl"))
     if not found:
         raise BookError(
             f"expected records in {records}, found none: the conformance page shows "
             "them; run `nox -s conformance -- --write`, or restore them from git"
         )
-    command = [sys.executable, "-m", "sxlit_conformance", "report", *found]
-    report = subprocess.run(
-        [*command, "--format", "md"],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        check=False,
-    )
-    if report.returncode or not report.stdout.strip():
+    if not theorems.is_file():
         raise BookError(
-            f"sxlit_conformance report gave no matrix (exit {report.returncode}); "
-            "its message is above"
+            f"expected {theorems}, found nothing: it says which tests check which "
+            "theorem; run `nox -s tests -- --write`, or restore it from git"
         )
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(report.stdout, encoding="utf-8")
+    try:
+        read = [one for path in found for one in record.read(path)]
+    except record.RecordError as error:
+        raise BookError(str(error)) from None
+    (target / "matrix.md").write_text(report.markdown(read), encoding="utf-8")
+    checks.write(theorems, read, target / "checks.json")
 
 
 def build(builder: str = "html") -> Path:
@@ -77,7 +80,7 @@ def build(builder: str = "html") -> Path:
 def main() -> int:
     """Build the HTML book."""
     try:
-        matrix()
+        generate()
         page = build()
     except BookError as error:
         print(f"tools/book.py: {error}", file=sys.stderr)

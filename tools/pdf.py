@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from book import BUILT, BookError, build, matrix
+from book import BUILT, BookError, build, generate
 
 PDF = BUILT / "sxlit.pdf"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -65,7 +65,7 @@ def main() -> int:
     """Build the single page and print it."""
     try:
         browser = chromium()
-        matrix()
+        generate()
         paper(browser, build("singlehtml"), PDF)
     except BookError as error:
         print(f"tools/pdf.py: {error}", file=sys.stderr)

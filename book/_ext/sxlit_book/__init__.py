@@ -5,12 +5,21 @@ from __future__ import annotations
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
-from sxlit_book import api, captions, cells, docstrings, markup, numbers, site
+from sxlit_book import (
+    api,
+    captions,
+    cells,
+    checks,
+    docstrings,
+    markup,
+    numbers,
+    site,
+)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register every part; each is one file and one idea."""
-    for part in (cells, captions, docstrings, markup, api, numbers, site):
+    for part in (cells, captions, docstrings, markup, api, numbers, checks, site):
         part.register(app)
     return {
         "version": "1",
