@@ -36,7 +36,7 @@ THEOREMS: Mapping[str, Theorem] = {
     "logsumexp_vjp": Theorem("thm-product-errors", _JACOBIAN),
     "cross_entropy": Theorem("thm-reduced-loss-error", _REDUCED),
     "cross_entropy_grad": Theorem("thm-reduced-gradient-error", _REDUCED),
-    "cross_entropy_hvp": Theorem("thm-reduced-hvp-error", _REDUCED),
+    "cross_entropy_hvp": Theorem("thm-hvp-error", _REDUCED),
 }
 
 
