@@ -14,6 +14,23 @@ DTYPES = ("float32", "float64")
 VERSION = np.__version__
 
 
+def sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def log_sigmoid(x: Array) -> Array:
+    return np.asarray(np.log(sigmoid(x)))
+
+
+def sigmoid_vjp(x: Array, g: Array) -> Array:
+    p = sigmoid(x)
+    return np.asarray(g * p * (1 - p))
+
+
+def log_sigmoid_vjp(x: Array, g: Array) -> Array:
+    return np.asarray(g * (1 - sigmoid(x)))
+
+
 def softmax(x: Array, axis: int) -> Array:
     from sxlit import textbook
 
@@ -30,6 +47,14 @@ def logsumexp(x: Array, axis: int) -> Array:
     from sxlit import textbook
 
     return np.asarray(textbook.logsumexp(x, axis))
+
+
+def entropy(p: Array, axis: int) -> Array:
+    return np.asarray(-(p * np.log(p)).sum(axis))
+
+
+def kl_divergence(p: Array, q: Array, axis: int) -> Array:
+    return np.asarray((p * np.log(p / q)).sum(axis))
 
 
 def cross_entropy(logits: Array, targets: Array, *, axis: int, reduction: str) -> Array:

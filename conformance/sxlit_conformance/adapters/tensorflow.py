@@ -31,42 +31,86 @@ def setup(device: str, mode: str) -> None:
         raise LookupError("tensorflow sees no CUDA device here")
 
 
+def sigmoid(x: Array) -> Array:
+    return called(tf.sigmoid, x)
+
+
+def log_sigmoid(x: Array) -> Array:
+    return called(tf.math.log_sigmoid, x)
+
+
+def sigmoid_vjp(x: Array, g: Array) -> Array:
+    return pulled_back(tf.sigmoid, x, g)
+
+
+def sigmoid_jvp(x: Array, v: Array) -> Array:
+    return pushed(tf.sigmoid, x, v)
+
+
+def log_sigmoid_vjp(x: Array, g: Array) -> Array:
+    return pulled_back(tf.math.log_sigmoid, x, g)
+
+
+def log_sigmoid_jvp(x: Array, v: Array) -> Array:
+    return pushed(tf.math.log_sigmoid, x, v)
+
+
 def softmax(x: Array, axis: int) -> Array:
-    return called(tf.nn.softmax, x, axis)
+    return called(tf.nn.softmax, x, axis=axis)
 
 
 def log_softmax(x: Array, axis: int) -> Array:
-    return called(tf.nn.log_softmax, x, axis)
+    return called(tf.nn.log_softmax, x, axis=axis)
 
 
 def logsumexp(x: Array, axis: int) -> Array:
-    return called(tf.reduce_logsumexp, x, axis)
+    return called(tf.reduce_logsumexp, x, axis=axis)
 
 
-def called(function: Any, x: Array, axis: int) -> Array:
+def called(function: Any, x: Array, **axis: int) -> Array:
     with tf.device(place):
-        return np.asarray(function(tf.constant(x), axis=axis).numpy())
+        return np.asarray(function(tf.constant(x), **axis).numpy())
 
 
 def softmax_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(tf.nn.softmax, x, g, axis)
+    return pulled_back(tf.nn.softmax, x, g, axis=axis)
+
+
+def softmax_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(tf.nn.softmax, x, v, axis=axis)
 
 
 def log_softmax_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(tf.nn.log_softmax, x, g, axis)
+    return pulled_back(tf.nn.log_softmax, x, g, axis=axis)
+
+
+def log_softmax_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(tf.nn.log_softmax, x, v, axis=axis)
 
 
 def logsumexp_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(tf.reduce_logsumexp, x, g, axis)
+    return pulled_back(tf.reduce_logsumexp, x, g, axis=axis)
 
 
-def pulled_back(function: Any, x: Array, g: Array, axis: int) -> Array:
+def logsumexp_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(tf.reduce_logsumexp, x, v, axis=axis)
+
+
+def pulled_back(function: Any, x: Array, g: Array, **axis: int) -> Array:
     with tf.device(place), tf.GradientTape() as tape:
         start = tf.constant(x)
         tape.watch(start)
-        value = function(start, axis=axis)
+        value = function(start, **axis)
         slope = tape.gradient(value, start, output_gradients=tf.constant(g))
     return np.asarray(slope.numpy())
+
+
+def pushed(function: Any, x: Array, v: Array, **axis: int) -> Array:
+    with tf.device(place):
+        start, along = tf.constant(x), tf.constant(v)
+        with tf.autodiff.ForwardAccumulator(start, along) as accumulator:
+            value = function(start, **axis)
+        return np.asarray(accumulator.jvp(value).numpy())
 
 
 def cross_entropy(
