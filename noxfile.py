@@ -11,6 +11,13 @@ import nox
 ROOT = Path(__file__).parent
 CONSTRAINTS = ("-c", "constraints.txt")
 CHECKED = ("sxlit", "conformance", "tests", "tools", "benchmarks", "book/_ext")
+# Chapter 11 makes one run in NumPy and in each of these, a notebook each.
+NOTEBOOKS = {
+    "torch": ("torch",),
+    "tensorflow": ("tensorflow-cpu",),
+    "jax": ("jax", "optax"),
+    "book": (),  # last: its figure shows the curves that the others write
+}
 FRAMEWORKS = {
     "sxlit": (("sxlit", "numpy-naive"), ()),
     "torch": (("torch",), ("torch",)),
@@ -61,7 +68,8 @@ def types(session: nox.Session) -> None:
     install(session, "-e", ".[conformance]", "mypy", "nox", "pytest")
     session.install(*CONSTRAINTS, "jupyter-book", "nbclient", "types-docutils")
     packages = ("sxlit", "conformance/sxlit_conformance", "book/_ext/sxlit_book")
-    session.run("mypy", *packages, "tools", "benchmarks", "noxfile.py")
+    others = ("tools", "benchmarks", "book/digits.py", "noxfile.py")
+    session.run("mypy", *packages, *others)
 
 
 @nox.session
@@ -81,16 +89,37 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-def notebooks(session: nox.Session) -> None:
+@nox.parametrize("part", list(NOTEBOOKS), ids=list(NOTEBOOKS))
+def notebooks(session: nox.Session, part: str) -> None:
     """Execute every notebook and compare with its outputs; `-- --write` stores them."""
+    write = session.posargs[:1] == ["--write"]
+    chosen = chapters(part, session.posargs[write:])
+    if not chosen:
+        session.skip(f"none of {session.posargs} runs with {part}")
     install(session, "-e", ".", "nbval", "pytest-xdist", "nbclient", "ipykernel")
-    session.install(*CONSTRAINTS, "matplotlib", "nbformat")
-    if session.posargs[:1] == ["--write"]:
-        session.run("python", "tools/notebooks.py", *session.posargs)
+    packages = ("matplotlib", "nbformat", "scikit-learn", *NOTEBOOKS[part])
+    session.install(*CONSTRAINTS, *packages)
+    if write:
+        session.run("python", "tools/notebooks.py", "--write", *chosen)
         return
-    session.run("python", "tools/notebooks.py")
-    options = ("--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadscope")
-    session.run("pytest", *options, *(session.posargs or ["book"]))
+    session.run("python", "tools/notebooks.py", *chosen)
+    spread = ("-n", "2", "--dist", "loadscope") if len(chosen) > 1 else ()
+    session.run("pytest", "--nbval", "--nbval-current-env", *spread, *chosen)
+
+
+def chapters(part: str, asked: list[str]) -> list[str]:
+    """The notebooks that run in one environment; of those asked for, if any are."""
+    paths = sorted((ROOT / "book").glob("*.ipynb"))
+    own = {p for p in paths if p.stem.removeprefix("11_digits_") == part}
+    if part == "book":
+        framework = {f"11_digits_{name}" for name in NOTEBOOKS}
+        own = {path for path in paths if path.stem not in framework}
+    wanted = {(ROOT / name).resolve() for name in asked} or own
+    if strangers := wanted - set(paths):
+        raise SystemExit(
+            f"expected notebooks of book/, got {sorted(map(str, strangers))}"
+        )
+    return [str(path.relative_to(ROOT)) for path in paths if path in own & wanted]
 
 
 @nox.session

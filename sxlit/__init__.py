@@ -4,7 +4,7 @@ Every function is derived, tested and bounded in a chapter of the book: `sxlit.b
 says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
-from . import bounds, textbook
+from . import bounds, linear_model, textbook
 from .divergence import cross_entropy_of, kl_divergence, kl_divergence_from_logits
 from .information import entropy, entropy_from_logits, huffman_code, self_information
 from .jacobian import (
@@ -42,6 +42,7 @@ __all__ = [
     "huffman_code",
     "kl_divergence",
     "kl_divergence_from_logits",
+    "linear_model",
     "log_sigmoid",
     "log_sigmoid_jvp",
     "log_sigmoid_vjp",

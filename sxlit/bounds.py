@@ -1504,7 +1504,7 @@ def _curvature_error(
             allowed = np.maximum(allowed, terms_apart)
             spread = spread + np.abs(v)
         lost = row.classes + spread + spread.sum(axis=-1, keepdims=True)
-        return row.p * size, allowed + 8.0 * numerics.underflow * lost
+        return row.p * size, allowed + 16.0 * numerics.underflow * lost
 
 
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss-imports
@@ -1557,6 +1557,8 @@ def _question(
     divisor = abs(problem.denominator)
     if divisor == 0.0:
         divisor = np.inf if precision == 0.0 else 1.0
+    if grade == "standard" and np.isfinite(precision):
+        weights, precision = weights + precision, 0.0  # denominators summed apart
     return _Question(problem, row, effective, size, weights, divisor, precision)
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXTENSION = ROOT / "book" / "_ext"
 sys.path.insert(0, str(EXTENSION))
 
-from sxlit_book import docstrings, markup, notebook, numbers, public  # noqa: E402
+from sxlit_book import docstrings, markup, notebook, numbers, public, tabs  # noqa: E402
 
 SOFTMAX = '''#| export
 def softmax(x: float) -> float:
@@ -65,6 +65,37 @@ CHAPTER = chapter(
     code("bound-softmax", BOUND),
     code("plain", "# | is no directive here\nx = 1"),
 )
+TABS = """# Scores
+
+````{tab-set}
+:sync-group: framework
+
+```{tab-item} One
+:sync: one
+
+:::{cell} 03_other.ipynb#step
+:::
+```
+
+```{tab-item} Two
+:sync: two
+
+:::{cell} 03_other.ipynb#picture
+:::
+```
+````
+"""
+OTHER = chapter(
+    text("title", "# Other"),
+    code("step", "#| exporti\nx = 6\nprint(x * 7)"),
+    code("picture", "plot(x)"),
+)
+OTHER["cells"][1]["outputs"] = [
+    {"output_type": "stream", "name": "stdout", "text": ["42\n", "and more\n"]}
+]
+OTHER["cells"][2]["outputs"] = [
+    {"output_type": "display_data", "data": {"image/png": "AAAA"}, "metadata": {}}
+]
 PACKAGE = {
     "__init__.py": (
         "from . import bounds\nfrom .rows import softmax\n"
@@ -75,11 +106,12 @@ PACKAGE = {
 }
 CONFIGURATION = """
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon",
-              "sphinx.ext.mathjax", "sphinx_exercise", "sphinx_proof", "sxlit_book"]
+              "sphinx.ext.mathjax", "sphinx_design", "sphinx_exercise", "sphinx_proof",
+              "sxlit_book"]
 nb_execution_mode = "off"
 numfig = math_numfig = nitpicky = True
 mathjax_path = "none.js"
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 sxlit_modules = ["sxlit", "sxlit.bounds"]
 """
 INDEX = """# Book
@@ -88,6 +120,7 @@ INDEX = """# Book
 :numbered: 2
 01_scores
 03_floating_point
+03_other
 ```
 
 ```{eval-rst}
@@ -110,7 +143,8 @@ def write(folder: Path, **changes: str) -> None:
     files = {f"sxlit/{name}": source for name, source in PACKAGE.items()} | {
         "conf.py": CONFIGURATION,
         "index.md": INDEX,
-        "01_scores.ipynb": json.dumps(chapter(text("title", "# Scores"))),
+        "01_scores.ipynb": json.dumps(chapter(text("title", TABS))),
+        "03_other.ipynb": json.dumps(OTHER),
         "03_floating_point.ipynb": json.dumps(CHAPTER),
         "_generated/checks.json": json.dumps(CHECKS),
     }
@@ -294,7 +328,53 @@ def test_the_single_page_builds(tmp_path: Path) -> None:
     write(tmp_path)
     done = sphinx(tmp_path, "singlehtml")
     assert done.returncode == 0, done.stderr
-    assert "sxlit-docstring" in (tmp_path / "_build" / "index.html").read_text("utf-8")
+    page = (tmp_path / "_build" / "index.html").read_text("utf-8")
+    assert "sxlit-docstring" in page
+    assert "print(x * 7)" in plain(page.partition('data-sync-id="one"')[2])
+
+
+# Tabs
+
+
+@pytest.fixture(scope="module")
+def tab_page(built: Path) -> str:
+    return (built / "01_scores.html").read_text(encoding="utf-8")
+
+
+def test_a_tab_shows_the_cell_as_it_was_run(tab_page: str) -> None:
+    shown = [plain(pre) for pre in re.findall(r"<pre>.*?</pre>", tab_page, re.DOTALL)]
+    assert shown == ["x = 6\nprint(x * 7)\n", "42\nand more\n", "plot(x)\n"]
+    assert tab_page.count('data-sync-group="framework"') == 2
+    assert 'data-sync-id="two"' in tab_page
+    assert len(re.findall('class="cell_input docutils', tab_page)) == 2
+    assert len(re.findall('class="cell_output docutils', tab_page)) == 1
+
+
+def test_what_a_cell_printed() -> None:
+    result = {"output_type": "execute_result", "data": {"text/plain": "7"}}
+    assert tabs.printed({"outputs": [*OTHER["cells"][1]["outputs"], result]}) == (
+        "42\nand more\n7"
+    )
+    assert tabs.printed(OTHER["cells"][2]) == ""
+
+
+@pytest.mark.parametrize(
+    ("cell", "complaint"),
+    [
+        ("03_other.ipynb#stop", "has no code cell 'stop'; it has step, picture"),
+        ("03_other.ipynb#title", "has no code cell 'title'"),
+        ("03_other.ipynb", "has no code cell ''"),
+        ("04_none.ipynb#step", "there is no notebook 04_none.ipynb"),
+    ],
+)
+def test_an_unknown_cell_fails_the_build(
+    tmp_path: Path, cell: str, complaint: str
+) -> None:
+    page = chapter(text("title", TABS.replace("03_other.ipynb#step", cell)))
+    write(tmp_path, **{"01_scores.ipynb": json.dumps(page)})
+    done = sphinx(tmp_path)
+    assert done.returncode != 0
+    assert complaint in done.stderr
 
 
 # What fails a build

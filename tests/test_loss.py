@@ -69,18 +69,18 @@ def test_one_hot_equals_label_bit_for_bit(name, reduction, dtype, smoothing, wei
         "label_smoothing": smoothing,
         "reduction": reduction,
     }
-    odd = rows_of_every_kind()
-    rng = np.random.default_rng(6)
-    for x in (odd, odd[:5], 10 * rng.standard_normal((300, 6))):
-        x = x.astype(dtype)
-        for labels in (*np.arange(6), rng.integers(6, size=len(x))):
-            labels = np.broadcast_to(labels, len(x))
-            for target_dtype in ("float32", "float64"):
-                hot = np.eye(6, dtype=target_dtype)[labels]
-                a = ask(name, x, labels, **options)
-                assert same_bits(a, ask(name, x, hot, **options))
-            a = ask(name, x.T, labels, axis=0, **options)
-            assert same_bits(a, ask(name, x.T, hot.T, axis=0, **options))
+    odd, rng = rows_of_every_kind(), np.random.default_rng(6)
+    batches = [(odd, np.full(9, label)) for label in range(6)]
+    for many in (odd[:5], 10 * rng.standard_normal((300, 6))):
+        batches.append((many, rng.integers(6, size=len(many))))
+    for rows, labels in batches:
+        x = rows.astype(dtype)
+        for target_dtype in ("float32", "float64"):
+            hot = np.eye(6, dtype=target_dtype)[labels]
+            a = ask(name, x, labels, **options)
+            assert same_bits(a, ask(name, x, hot, **options))
+        a = ask(name, x.T, labels, axis=0, **options)
+        assert same_bits(a, ask(name, x.T, hot.T, axis=0, **options))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -115,6 +115,22 @@ def test_to_ignore_is_to_leave_out(name, reduction, dtype, smoothing, weight, ma
         return
     assert same_bits(whole[kept], part)
     assert same_bits(whole[~kept], np.zeros_like(whole[~kept]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@DTYPES
+def test_no_warning_leaks_and_no_argument_changes(name, dtype):
+    x = rows_of_every_kind().astype(dtype)
+    x[0] = np.finfo(dtype).max * np.array([1, -1, 0.5, 0, 1, 1])
+    labels, hot = np.arange(9) % 6, np.eye(6, dtype=dtype)[np.arange(9) % 6]
+    for weight in WEIGHTS.values():
+        w = None if weight is None else np.array(weight)
+        for targets in (labels, hot):
+            for array in (x, targets, *([] if w is None else [w])):
+                array.setflags(write=False)
+            for smoothing in (0.0, 1e-320, 0.1):
+                with np.errstate(all="raise"):
+                    ask(name, x, targets, weight=w, label_smoothing=smoothing)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -872,6 +888,26 @@ def test_where_smoothing_stops(classes, smoothing):
         x + np.eye(1, classes), [0], label_smoothing=smoothing
     )
     assert pushed[0, 0] > 0  # beyond it, down again
+
+
+@pytest.mark.theorem("thm-distillation")
+@pytest.mark.parametrize("temperature", [1, 3, 10, 1000])
+def test_a_hot_teacher_asks_for_its_logits(temperature):
+    flint.ctx.prec = 400
+    rng = np.random.default_rng(16)
+    for classes in (2, 3, 30):
+        x, z = 5 * rng.standard_normal((2, classes))
+        exact = [[Fraction(float(value)) for value in row] for row in (x, z)]
+        shares, centred = [], []
+        for row in exact:
+            powers = [ball(value / temperature).exp() for value in row]
+            total = sum(powers, flint.arb(0))
+            shares.append([power / total for power in powers])
+            centred.append([value - sum(row) / classes for value in row])
+        spread = sum((max(row) - min(row)) ** 2 for row in exact)
+        for p, q, a, b in zip(*shares, *centred, strict=True):
+            error = abs(temperature * (p - q) - ball((a - b) / classes))
+            assert error <= ball(spread / (2 * temperature))
 
 
 @pytest.mark.theorem("lem-others-weights")

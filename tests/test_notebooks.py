@@ -150,6 +150,28 @@ def test_a_bad_cell_is_named(tmp_path: Path, cell: Any, words: str) -> None:
     refused(tmp_path, notebook(cell), f"book/01_sums.ipynb #{cell['id']}: ", words)
 
 
+@pytest.mark.parametrize(
+    ("source", "name", "wrong"),
+    [
+        ("import torch", "11_digits", "torch"),
+        ("import torch.nn.functional as F", "03_floating_point", "torch"),
+        ("from jax import numpy", "11_digits_torch", "jax"),
+        ("def f():\n    import keras", "A_arrays", "keras"),
+        ("import torch", "11_digits_torch", ""),
+        ("import jax\nimport optax", "11_digits_jax", ""),
+        ("import tensorflow as tf", "11_digits_tensorflow", ""),
+    ],
+)
+def test_frameworks_have_notebooks_of_their_own(
+    tmp_path: Path, source: str, name: str, wrong: str
+) -> None:
+    path = save(tmp_path, notebook(code("setup", source)))
+    path.rename(path.with_stem(name))
+    done = tool(tmp_path)
+    assert done.returncode == bool(wrong), done.stdout
+    assert (f"{name}.ipynb #setup: imports {wrong}" in done.stdout) == bool(wrong)
+
+
 def test_an_unrun_cell(tmp_path: Path) -> None:
     fields = notebook(code("unrun", "print(1)"))
     fields["cells"][-1]["execution_count"] = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,7 @@ def x() -> np.ndarray:
     return rows
 
 
+@pytest.mark.theorem("thm-softmax-distribution", "thm-softmax-error")
 @DTYPES
 def test_rows_sum_to_one_within_the_bound(x, dtype):
     x = x.astype(dtype)
@@ -33,6 +36,7 @@ def test_rows_sum_to_one_within_the_bound(x, dtype):
     assert (np.abs(total - 1) <= allowed).all()
 
 
+@pytest.mark.theorem("thm-shift-invariance")
 @DTYPES
 def test_a_shift_that_is_exact_changes_nothing(x, dtype):
     x = np.round(x.astype(dtype) * 16) / 16
@@ -59,11 +63,13 @@ def test_padding_with_minus_infinity_adds_nothing(x):
     assert (sxlit.softmax(padded)[:, -1] == 0).all()
 
 
+@pytest.mark.theorem("thm-rank-order")
 def test_softmax_keeps_the_order(x):
     order = np.argsort(x, axis=-1)
     assert (np.diff(np.take_along_axis(sxlit.softmax(x), order, -1)) >= 0).all()
 
 
+@pytest.mark.theorem("thm-softmax-distribution")
 @pytest.mark.parametrize("f", [sxlit.softmax, sxlit.log_softmax])
 def test_one_class_is_certain(f):
     assert same_bits(f([5.0]), [1.0] if f is sxlit.softmax else [0.0])
@@ -76,6 +82,7 @@ def test_the_lost_tail_is_kept(dtype):
     assert value == pytest.approx(-4.1223072363804073e-09, rel=1e-6)
 
 
+@pytest.mark.theorem("thm-no-overflow")
 def test_the_range_may_overflow():
     assert same_bits(sxlit.softmax([1.7e308, -1.7e308]), [1.0, 0.0])
 
@@ -259,10 +266,17 @@ def test_products_are_slopes(f, jvp):
     np.testing.assert_allclose(jvp(x, v), slope, atol=1e-8)
 
 
+@pytest.mark.theorem("thm-jacobian-structure")
 def test_the_jacobian_is_symmetric_and_its_rows_sum_to_zero(x):
+    """Symmetric to the bit; and the exact sums of rows are within those of bounds."""
     matrix = sxlit.softmax_jacobian(x)
     assert same_bits(matrix, np.ascontiguousarray(np.swapaxes(matrix, -1, -2)))
-    np.testing.assert_allclose(matrix.sum(axis=-1), 0, atol=1e-15)
+    f64 = sxlit.bounds.Numerics.required("float64")
+    allowed = sxlit.bounds.softmax_jacobian(x, numerics=f64)
+    for row, bound in zip(
+        matrix.reshape(-1, 129), allowed.reshape(-1, 129), strict=True
+    ):
+        assert abs(math.fsum(row)) <= math.fsum(bound)
 
 
 def test_the_diagonal_keeps_its_digits():
@@ -274,14 +288,7 @@ def test_the_diagonal_keeps_its_digits():
 # The monoid
 
 
-def test_sums_combine_in_any_grouping(x):
-    parts = [log_sum(x[:, k : k + 43]) for k in (0, 43, 86)]
-    left = combine(combine(parts[0], parts[1]), parts[2]).value
-    right = combine(parts[0], combine(parts[1], parts[2])).value
-    np.testing.assert_allclose(left, sxlit.logsumexp(x), rtol=1e-14)
-    np.testing.assert_allclose(right, sxlit.logsumexp(x), rtol=1e-14)
-
-
+@pytest.mark.theorem("thm-logsum-monoid")
 def test_combining_commutes_and_the_empty_sum_is_neutral():
     a, b = log_sum([1.0, 2.0]), log_sum([5.0, -INF])
     assert combine(a, b) == combine(b, a)
@@ -290,6 +297,7 @@ def test_combining_commutes_and_the_empty_sum_is_neutral():
     assert log_sum([-INF, -INF]) == EMPTY_SUM
 
 
+@pytest.mark.theorem("thm-no-overflow")
 def test_a_difference_that_cannot_be_taken_apart():
     """The gap is finite, and TwoSum's own differences are not."""
     largest = np.finfo(float).max

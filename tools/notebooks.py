@@ -3,6 +3,10 @@
     python tools/notebooks.py [NOTEBOOK ...]            lint; exit 1 on any problem
     python tools/notebooks.py --write [NOTEBOOK ...]    run from top to bottom, and save
 
+With --write, chapter 11 also keeps its loss curves, which it only compares otherwise.
+Only 11_digits_NAME.ipynb may import the framework NAME: it runs in an environment of
+its own, and the others must run without.
+
 nbval compares what a cell prints with what is committed, but it passes a cell that was
 committed unrun, and it says nothing about magics, tags that switch it off, or files
 that every editor writes differently. The lint does. It asks for an output only where
@@ -16,6 +20,7 @@ import argparse
 import ast
 import io
 import json
+import os
 import re
 import sys
 import tokenize
@@ -58,6 +63,12 @@ ABSOLUTE_PATH = re.compile(
     r"|(?<!\w)[A-Za-z]:\\\w"
 )
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+FRAMEWORKS = {
+    "torch": {"torch"},
+    "tensorflow": {"tensorflow", "keras"},
+    "jax": {"jax", "optax"},
+}
+WRITE_CURVES = "SXLIT_WRITE_CURVES"  # read by book/digits.py
 SECONDS = 600  # for one cell
 
 
@@ -107,6 +118,9 @@ def lint(path: Path, name: str) -> Iterator[Problem]:
     expected = 0
     for cell in notebook.cells:
         expected += cell["cell_type"] == "code"
+        if cell["cell_type"] == "code":
+            for what in _foreign_imports(cell["source"], path.stem):
+                yield Problem(f"{name} #{cell['id']}", what)
         for what in (*_any_cell(cell), *_code_cell(cell, expected)):
             yield Problem(f"{name} #{cell['id']}", what)
 
@@ -115,6 +129,20 @@ def serialized(notebook: Any) -> bytes:
     """The one way in which a notebook is written down."""
     text: str = nbformat.writes(notebook)
     return (text.rstrip("\n") + "\n").encode()
+
+
+def _foreign_imports(source: str, stem: str) -> Iterator[str]:
+    """Frameworks that this notebook's environment lacks."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:  # said elsewhere
+        return
+    plain = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    parts = {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
+    imported = {module.split(".")[0] for module in plain | parts}
+    own = FRAMEWORKS.get(stem.removeprefix("11_digits_"), set())
+    for module in sorted(imported & set().union(*FRAMEWORKS.values()) - own):
+        yield f"imports {module}, which only its own 11_digits_*.ipynb may"
 
 
 def _any_cell(cell: Any) -> Iterator[str]:
@@ -307,6 +335,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not paths:
         parser.error(f"there are no notebooks in {root / BOOK}")
 
+    if options.write:
+        os.environ[WRITE_CURVES] = "1"
     problems = []
     for path in paths:
         name = path.relative_to(root).as_posix() if root in path.parents else str(path)

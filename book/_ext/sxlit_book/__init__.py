@@ -14,12 +14,14 @@ from sxlit_book import (
     markup,
     numbers,
     site,
+    tabs,
 )
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register every part; each is one file and one idea."""
-    for part in (cells, captions, docstrings, markup, api, numbers, checks, site):
+    parts = (cells, captions, docstrings, markup, api, numbers, checks, site, tabs)
+    for part in parts:
         part.register(app)
     return {
         "version": "1",
