@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from suite_bench import FAKES
-from sxlit_conformance import cli, corpus, record
+from sxlit_conformance import cli, corpus, record, show
 
 CORRECT = str(FAKES / "correct.py")
 FEW = "softmax/gap-5@ and float32 and not log"
@@ -190,7 +190,16 @@ def test_show_of_a_contract_says_what_is_accepted_and_what_is_true(
     assert "no certified value: labels: expected 0 to 2" in out
     for case in corpus.load():
         if case.accept != ("reference",):
-            assert call(capsys, "show", case.id)[0] == 0
+            assert show.case_text(case, *cli.truth())
+
+
+def test_show_of_a_survey_says_what_each_candidate_would_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = call(capsys, "show", "cross_entropy/survey-weighted-mean")
+    assert "  survey   class weights: What does the mean over labels divide by?" in out
+    assert "  the labels' weights: () [0x1." in out
+    assert "  nothing: () [0x1." in out
 
 
 def test_no_framework_is_imported_here() -> None:

@@ -130,6 +130,85 @@ def test_what_is_not_clear_is_refused(tmp_path: Path, text: str, message: str) -
     assert str(caught.value).startswith("softmax.toml: ")
 
 
+LOSS = """
+[[case]]
+id = "cross_entropy/one"
+why = "because"
+source = "tests"
+arguments.logits = { values = [[1, 2]] }
+arguments.targets = { values = [0], dtype = "int64" }
+"""
+SURVEY = LOSS + 'topic = "t"\nquestion = "q?"\n'
+
+
+def test_options_are_exact_and_sent_where_they_stand(tmp_path: Path) -> None:
+    text = LOSS + (
+        "options = { label_smoothing = 0.125, ignore_index = -100 }\n"
+        "arguments.weight = { values = [0.5, 3] }\n"
+    )
+    (one,) = load(tmp_path, text, "cross_entropy-options")
+    assert corpus.options(one) == {
+        "axis": -1,
+        "reduction": "mean",
+        "label_smoothing": 0.125,
+        "ignore_index": -100,
+    }
+    bits = corpus.materialise(one, "float32", GENERATORS)
+    assert list(bits) == ["logits", "targets", "weight"]
+    assert bits["weight"].dtype == np.float32
+    (bare,) = load(tmp_path, LOSS, "cross_entropy-options")
+    assert set(corpus.options(bare)) == {"axis", "reduction"}
+    assert set(corpus.materialise(bare, "float32", GENERATORS)) == {"logits", "targets"}
+
+
+def test_a_survey_accepts_its_candidates(tmp_path: Path) -> None:
+    text = SURVEY + (
+        'accept = ["raises"]\noptions = { ignore_index = 1 }\n'
+        'candidates."as asked" = {}\n'
+        'candidates."dropped" = { without = ["ignore_index"] }\n'
+    )
+    (one,) = load(tmp_path, text, "cross_entropy-survey")
+    assert one.accept == ("as asked", "dropped", "raises")
+    assert one.grades == ("contract",)
+    found = [q.options for _, q in corpus.meanings(one, "float32", GENERATORS)]
+    assert [options.get("ignore_index") for options in found] == [1, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("options = { label_smoothing = 0.1 }", "label_smoothing: 0.1 is no double"),
+        ("options = { label_smoothing = [1] }", "options.label_smoothing: "),
+        ("options = { label_smoothing = '0x1.000001p-3' }", "not exact in float32"),
+        ("options = { ignore_index = 1.5 }", "ignore_index: expected an integer"),
+        ("options = { weight = 1 }", "options: 'weight' is not one of axis"),
+        ("arguments.weight = { values = [0.1] }", "weight: 0.1 is no double"),
+        ("arguments.v = { values = [1] }", "expected logits, targets, and perhaps w"),
+        ('topic = "t"', "question: expected some text"),
+        ("candidates.a = {}", "topic: expected some text"),
+        ('topic = "t"\nquestion = "q?"', "a survey needs candidates, or words"),
+        (
+            'topic = "t"\nquestion = "q?"\naccept = ["reference"]',
+            "has candidates, and no reference",
+        ),
+        (
+            'topic = "t"\nquestion = "q?"\ncandidates.a = { options = { base = 2 } }',
+            "options: 'base' is not one of",
+        ),
+        (
+            'topic = "t"\nquestion = "q?"\ncandidates.a = { arguments.v.values = [1] }',
+            "candidates: v: no argument of cross_entropy",
+        ),
+        ('topic = "t"\nquestion = "q?"\ncandidates.a = 3', "expected tables of"),
+    ],
+)
+def test_what_is_not_clear_of_an_option_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(CorpusError, match=message):
+        load(tmp_path, LOSS + text + "\n", "cross_entropy")
+
+
 def test_a_file_is_named_after_its_operation(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"sotfmax\.toml: expected the name of an op"):
         load(tmp_path, TEXT, "sotfmax")

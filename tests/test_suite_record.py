@@ -129,7 +129,7 @@ def change(number: int, old: str, new: str) -> Callable[[list[str]], list[str]]:
         (change(1, "softmax/a", "softmax/c"), "a claim has two verdicts"),
         (change(1, '"cls"', '"colour"'), "a verdict with unknown fields"),
         (change(1, '"cls":"pass",', ""), "a verdict with missing fields"),
-        (change(0, '"record":1', '"record":2'), "record version 2, expected 1"),
+        (change(0, '"record":2', '"record":1'), "record version 1, expected 2"),
         (change(3, "{", "<"), "r:4: expected one of header, verdict and footer"),
         (change(3, '"verdict"', '"remark"'), "unknown kind 'remark'"),
         (lambda lines: lines[:3] + lines, "r:4: a header inside a record"),

@@ -12,7 +12,7 @@ import pytest
 
 from suite_bench import CASES, Rules, case, oracle
 from sxlit_conformance import corpus, repro
-from sxlit_conformance.model import Case, Claim, Source
+from sxlit_conformance.model import Case, Claim, Reference, Source
 from sxlit_conformance.repro import ReproError, declared, inline, snippet, spell, word
 
 ADAPTER = '''
@@ -91,6 +91,27 @@ def test_it_shows_what_a_contract_accepts(tmp_path: Path) -> None:
     said = run(tmp_path, case("contract", ((1, 2),), accept=("raises", "zero")))
     assert "answers  float32 (1, 2)" in said
     assert "accepted raises, zero" in said
+
+
+def test_it_shows_what_each_candidate_would_answer(tmp_path: Path) -> None:
+    cases = {case.id: case for case in corpus.load()}
+    question = cases["cross_entropy/survey-weighted-mean"]
+    inputs = corpus.materialise(question, "float32")
+    source = (
+        "def cross_entropy(logits, targets, *, axis, reduction, weight):\n"
+        "    return weight * axis\n"
+    )
+    meanings = {"the rows": Reference(np.array(0.5), np.array(0.0))}
+    claim = Claim(question, "float32", "cpu", "eager", "contract")
+    text = snippet(claim, inputs, "fake", source, None, (), meanings)
+    file = tmp_path / "snippet.py"
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-I", str(file)], capture_output=True, text=True, check=True
+    )
+    assert "answers  float32 (3,) [-1. -2. -3.]" in done.stdout
+    assert "the rows                     () [0.5]" in done.stdout
+    assert "accepted the labels' weights, the number of rows" in done.stdout
 
 
 def test_it_shows_what_is_raised(tmp_path: Path) -> None:

@@ -157,8 +157,8 @@ def test_what_is_no_message_ends_the_adapter(tmp_path: Path) -> None:
         ("leaves_at_import", r"leaves_at_import\.py:3: SystemExit: not today"),
         (
             "wrong_signature",
-            r"expected softmax\(x, axis\), with the options by keyword; got "
-            r"softmax\(x, dim\): missing a required argument: 'dim'",
+            r"expected softmax\(x, axis\), with the options by keyword and a default "
+            r"for any other; got softmax\(x, dim\): missing a required argument: 'dim'",
         ),
         ("no_core", "offers none of the core operations softmax, log_softmax"),
         ("broken_setup", r"setup: .*broken_setup\.py:5: KeyError: 'device'"),

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import checks
-from sxlit_conformance import record, report
+from sxlit_conformance import record, report, semantics
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -56,6 +56,7 @@ def generate(
     except record.RecordError as error:
         raise BookError(str(error)) from None
     (target / "matrix.md").write_text(report.markdown(read), encoding="utf-8")
+    (target / "semantics.md").write_text(semantics.markdown(read), encoding="utf-8")
     checks.write(theorems, read, target / "checks.json")
 
 

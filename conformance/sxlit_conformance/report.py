@@ -87,7 +87,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that cannot end a table's cell or start markup."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
@@ -107,23 +107,23 @@ def _environments(records: Sequence[Record]) -> str:
             software += [f"{name} {v}" for name, v in where["companions"].items()]
             rows.append(
                 (
-                    _text(f"{header['adapter']} {header['version']}"),
-                    _text(place),
-                    _text(f"{machine}, {where['platform']}"),
-                    _text(", ".join(software)),
+                    escaped(f"{header['adapter']} {header['version']}"),
+                    escaped(place),
+                    escaped(f"{machine}, {where['platform']}"),
+                    escaped(", ".join(software)),
                     header["date"][:10],
                 )
             )
         ran = {tuple(place.split("/", 1)) for place in header["environments"]}
         for device, mode in _places([record]):
             if (device, mode) not in ran:
-                place = _text(f"{device}/{mode}")
-                rows.append((_text(header["adapter"]), place, "**not run**", "", ""))
+                place = escaped(f"{device}/{mode}")
+                rows.append((escaped(header["adapter"]), place, "**not run**", "", ""))
         # A device that the adapter offers, and that no record was made on.
         for device in header["declared"]["devices"]:
             if (header["adapter"], device) not in asked:
-                name = _text(header["adapter"])
-                rows.append((name, _text(device), "**not run**", "", ""))
+                name = escaped(header["adapter"])
+                rows.append((name, escaped(device), "**not run**", "", ""))
     return _table(("adapter", "device/mode", "machine", "software", "date"), rows)
 
 
@@ -159,7 +159,7 @@ def _matrix(
                 rows.append((f"`{operation}`", dtype, *cells))
     if not rows:
         return ""
-    names = [_text(record.header["adapter"]) for record, _ in here]
+    names = [escaped(record.header["adapter"]) for record, _ in here]
     return _table(("operation", "dtype", *names), rows)
 
 
@@ -186,15 +186,15 @@ def _known(record: Record) -> list[str]:
             groups[verdict.ledger].append(verdict)
     if not groups:
         return []
-    parts = [f"## Known deviations of {_text(record.header['adapter'])}"]
+    parts = [f"## Known deviations of {escaped(record.header['adapter'])}"]
     for name, verdicts in sorted(groups.items()):
         entry = record.footer["deviations"][name]
         issue = entry["issue"]
         short = issue.removeprefix("https://github.com/").replace("/issues/", "#")
-        link = f" ([{_text(short)}]({issue}))" if issue else ""
+        link = f" ([{escaped(short)}]({issue}))" if issue else ""
         example = max(verdicts, key=lambda verdict: verdict.ratio or 0.0)
         count = f"{len(verdicts)} claim" + "s" * (len(verdicts) > 1)
-        parts += [f"**{name}**, {count}: {_text(entry['reason'])}{link}"]
+        parts += [f"**{name}**, {count}: {escaped(entry['reason'])}{link}"]
         parts += [f"> `{example.case}`, {example.dtype}: {_measured(example)}."]
         parts += [f"```text\n{_repro(record, example)}\n```"]
     return parts
@@ -209,7 +209,7 @@ def _repro(record: Record, verdict: Verdict) -> str:
 
 def _measured(verdict: Verdict) -> str:
     if verdict.worst is None:
-        return _text(f"{verdict.outcome}: {verdict.reason or verdict.message}")
+        return escaped(f"{verdict.outcome}: {verdict.reason or verdict.message}")
     observed = float.fromhex(verdict.worst.observed)
     certified = float.fromhex(verdict.worst.reference)
     short, exact = f"{observed:.8g}", f"{certified:.8g}"
@@ -223,9 +223,9 @@ def _measured(verdict: Verdict) -> str:
 
 def _open(record: Record) -> list[str]:
     """What a reader must not take for agreement: failures, and what was not run."""
-    name = _text(record.header["adapter"])
+    name = escaped(record.header["adapter"])
     rows = [
-        (f"`{v.key}`", f"**{v.cls}**: {_text(v.outcome)}", _measured(v))
+        (f"`{v.key}`", f"**{v.cls}**: {escaped(v.outcome)}", _measured(v))
         for v in record.verdicts
         if v.cls in _FAILING
     ]
@@ -237,9 +237,9 @@ def _open(record: Record) -> list[str]:
         (v.device, v.mode, v.reason) for v in record.verdicts if v.cls == "not run"
     )
     for (device, mode, reason), count in idle.items():
-        parts.append(f"{name}, {device}, {mode}: {count} not run: {_text(reason)}")
+        parts.append(f"{name}, {device}, {mode}: {count} not run: {escaped(reason)}")
     problems = record.footer["problems"]
-    return [*parts, "\n".join(f"- {_text(problem)}" for problem in problems)]
+    return [*parts, "\n".join(f"- {escaped(problem)}" for problem in problems)]
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from sxlit_conformance.model import Verdict
 from sxlit_conformance.record import Record
+from sxlit_conformance.report import escaped
 
 _SILENT = ("unsupported", "not offered", "not run")
 _LOST = ("crashed", "timed out")
@@ -99,17 +100,18 @@ def _topic(topic: str, table: Sequence[Row]) -> list[str]:
         for index in range(len(adapters))
         if any(row.cells[index].answered for row in table)
     ]
-    head = [topic[:1].upper() + topic[1:], *(adapters[index] for index in columns)]
+    names = [escaped(adapters[index]) for index in columns]
+    head = [topic[:1].upper() + topic[1:], *names]
     lines = [head, ["---"] * len(head)]
     for row in table:
-        cells = [row.cells[index].word for index in columns]
+        cells = [escaped(row.cells[index].word) for index in columns]
         lines.append([f"{row.question} `{row.case}`", *cells])
     parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)]
-    silent = [
-        f"{adapter}: {' or '.join(dict.fromkeys(row.cells[index].word for row in table))}"
-        for index, adapter in enumerate(adapters)
-        if index not in columns
-    ]
+    silent = []
+    for index, adapter in enumerate(adapters):
+        if index not in columns:
+            words = dict.fromkeys(row.cells[index].word for row in table)
+            silent.append(f"{escaped(adapter)}: {' or '.join(words)}")
     parts += [f"{'; '.join(silent)}."] if silent else []
     commands = [
         f"sxlit-conformance repro {next(r.case for r in table if r.cells[i].answered)} "
