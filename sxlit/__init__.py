@@ -5,6 +5,7 @@ says what error each may have, and `sxlit.textbook` holds the naive forms.
 """
 
 from . import bounds, linear_model, textbook
+from .binary import binary_cross_entropy, binary_cross_entropy_grad
 from .divergence import cross_entropy_of, kl_divergence, kl_divergence_from_logits
 from .information import entropy, entropy_from_logits, huffman_code, self_information
 from .jacobian import (
@@ -32,6 +33,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "binary_cross_entropy",
+    "binary_cross_entropy_grad",
     "bounds",
     "cross_entropy",
     "cross_entropy_grad",

@@ -226,6 +226,7 @@ def test_exports() -> None:
     ("docname", "number", "words"),
     [
         ("03_floating_point", "3", "chapter 3"),
+        ("09b_several_labels", "9b", "chapter 9b"),
         ("12_accurate", "12", "chapter 12"),
         ("A_arrays", "A", "appendix A"),
         ("intro", "", "intro"),
@@ -455,7 +456,27 @@ def test_the_landing_page_says_the_truth() -> None:
     assert results.failed == 0
 
 
-def test_appendix_is_said_in_the_title() -> None:
-    context = {"body": '<h1><span class="section-number">A. </span>Arrays</h1>'}
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [("9", "Chapter 9 "), ("9b", "Chapter 9b "), ("A", "Appendix A ")],
+)
+def test_what_it_is_is_said_in_the_title(number: str, words: str) -> None:
+    context = {"body": f'<h1><span class="section-number">{number}. </span>Title</h1>'}
     numbers.say_chapter(None, "", "", context, None)  # type: ignore[arg-type]
-    assert context["body"].startswith('<h1><span class="sxlit-chapter">Appendix A ')
+    assert context["body"].startswith(f'<h1><span class="sxlit-chapter">{words}')
+
+
+def test_the_second_half_of_a_chapter_is_numbered_by_its_letter(tmp_path: Path) -> None:
+    half = chapter(
+        text("title", "# More\n\n## Again\n\n$$ x = z $$ (eq-more)\n\n{eq}`eq-more`"),
+        code("imports", "#| exporti rows\nimport math"),
+    )
+    index = INDEX.replace("03_floating_point", "03_floating_point\n03b_more")
+    write(tmp_path, **{"03b_more.ipynb": json.dumps(half), "index.md": index})
+    done = sphinx(tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "_build" / "03b_more.html").read_text(encoding="utf-8")
+    assert "Chapter 3b " in page
+    assert '<span class="section-number">3b.1. </span>Again' in page
+    assert "(3b.1)" in page
+    assert 'id="cell-3b-imports"' in page

@@ -37,9 +37,10 @@ class Export:
 def chapter(docname: str) -> str:
     """The chapter's number, from the file name: `03_floating_point` is "3".
 
-    An appendix has a letter. A page without a number gives the empty string.
+    The second half of a chapter is "9b", an appendix has a letter alone. A page without
+    a number gives the empty string.
     """
-    found = re.match(r"(\d+|[A-Z])_", PurePosixPath(docname).name)
+    found = re.match(r"(\d+[a-z]?|[A-Z])_", PurePosixPath(docname).name)
     return (found[1].lstrip("0") or "0") if found else ""
 
 
@@ -48,7 +49,7 @@ def chapter_words(docname: str) -> str:
     number = chapter(docname)
     if not number:
         return docname
-    return f"{'chapter' if number.isdigit() else 'appendix'} {number}"
+    return f"{'chapter' if number[0].isdigit() else 'appendix'} {number}"
 
 
 def label(docname: str, cell: str) -> str:

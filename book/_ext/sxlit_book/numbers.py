@@ -20,7 +20,7 @@ _H1 = re.compile(r'<h1><span class="section-number">(\w+)\. </span>')
 
 def _renumber(app: Sphinx, env: BuildEnvironment) -> list[str]:
     # Sphinx types these numbers as tuples of int; it prints them with str(), so that
-    # an appendix may have its letter.
+    # an appendix may have its letter, and half a chapter, 9b, one of its own.
     sections: dict[str, dict[str, Any]] = env.toc_secnumbers
     figures: dict[str, dict[str, Any]] = env.toc_fignumbers
     changed = [docname for docname in sections if chapter(docname)]
@@ -42,7 +42,7 @@ def say_chapter(
     """Write `Chapter 3` above a title where Sphinx wrote `3.` before it."""
 
     def words(found: re.Match[str]) -> str:
-        kind = "Chapter" if found[1].isdigit() else "Appendix"
+        kind = "Chapter" if found[1][0].isdigit() else "Appendix"
         return f'<h1><span class="sxlit-chapter">{kind} {found[1]} </span>'
 
     if "body" in context:
