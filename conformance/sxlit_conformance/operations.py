@@ -51,6 +51,7 @@ class Operation:
 _AXIS: Mapping[str, Any] = {"axis": -1}
 _LOSS: Mapping[str, Any] = {"axis": -1, "reduction": "mean"}
 _MORE: Any = {"named": ("weight",), "extras": ("ignore_index", "label_smoothing")}
+_YES_NO: Any = {"named": ("weight", "pos_weight")}
 _PAIR = ("logits", "targets")
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -76,6 +77,16 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("cross_entropy", _PAIR, _LOSS, "loss", core=True, **_MORE),
         Operation("cross_entropy_grad", _PAIR, _LOSS, "input", **_MORE),
         Operation("cross_entropy_hvp", (*_PAIR, "v"), _LOSS, "input", **_MORE),
+        Operation(
+            "binary_cross_entropy", _PAIR, {"reduction": "mean"}, "loss", **_YES_NO
+        ),
+        Operation(
+            "binary_cross_entropy_grad",
+            _PAIR,
+            {"reduction": "mean"},
+            "input",
+            **_YES_NO,
+        ),
         # For surveys: the framework's own loss, given two arrays and nothing else.
         Operation("default_cross_entropy", _PAIR, {}, "any", formula="cross_entropy"),
         Operation(

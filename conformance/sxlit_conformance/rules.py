@@ -28,6 +28,7 @@ _FLOATS = "3, What floating point does to it"
 _LSE = "4, Log-sum-exp"
 _JACOBIAN = "5, The Jacobian"
 _REDUCED = "9, The loss in practice"
+_BINARY = "9b, Several labels at once"
 THEOREMS: Mapping[str, Theorem] = {
     "sigmoid": Theorem("thm-sigmoid-error", _FLOATS),
     "log_sigmoid": Theorem("thm-log-sigmoid-error", _FLOATS),
@@ -45,10 +46,12 @@ THEOREMS: Mapping[str, Theorem] = {
     "logsumexp_vjp": Theorem("thm-product-errors", _JACOBIAN),
     "logsumexp_jvp": Theorem("thm-product-errors", _JACOBIAN),
     "entropy": Theorem("thm-entropy-error", "6, Information"),
-    "kl_divergence": Theorem("thm-kl-error", "7, Cross-entropy and divergence"),
+    "kl_divergence": Theorem("thm-kl-error", "7, Cross-entropy and KL"),
     "cross_entropy": Theorem("thm-reduced-loss-error", _REDUCED),
     "cross_entropy_grad": Theorem("thm-reduced-gradient-error", _REDUCED),
     "cross_entropy_hvp": Theorem("thm-hvp-error", _REDUCED),
+    "binary_cross_entropy": Theorem("thm-binary-loss-error", _BINARY),
+    "binary_cross_entropy_grad": Theorem("thm-binary-gradient-error", _BINARY),
 }
 
 

@@ -171,6 +171,23 @@ def loss(
     return lambda x: reduce[reduction](function(x, wanted, axis=axis))
 
 
+def binary_cross_entropy(logits: Array, targets: Array, *, reduction: str) -> Array:
+    return np.asarray(binary_loss(targets, reduction)(put(logits)))
+
+
+def binary_cross_entropy_grad(
+    logits: Array, targets: Array, *, reduction: str
+) -> Array:
+    total = binary_loss(targets, reduction)
+    return np.asarray(jax.grad(lambda x: total(x).sum())(put(logits)))
+
+
+def binary_loss(targets: Array, reduction: str) -> Any:
+    reduce = {"mean": jax.numpy.mean, "sum": jax.numpy.sum, "none": lambda x: x}
+    wanted = put(targets)
+    return lambda x: reduce[reduction](optax.sigmoid_binary_cross_entropy(x, wanted))
+
+
 def own_loss(targets: Array) -> Any:
     if targets.dtype.kind in "iu":
         return optax.softmax_cross_entropy_with_integer_labels

@@ -73,6 +73,20 @@ def cross_entropy_grad(
     return textbook.cross_entropy_grad(logits, targets)
 
 
+def binary_cross_entropy(logits: Array, targets: Array, *, reduction: str) -> Array:
+    p = sigmoid(logits)
+    losses = -(targets * np.log(p) + (1 - targets) * np.log(1 - p))
+    reduce = {"mean": np.mean, "sum": np.sum, "none": np.asarray}
+    return np.asarray(reduce[reduction](losses))
+
+
+def binary_cross_entropy_grad(
+    logits: Array, targets: Array, *, reduction: str
+) -> Array:
+    divisor = logits.size if reduction == "mean" else 1
+    return np.asarray((sigmoid(logits) - targets) / divisor)
+
+
 def default_cross_entropy(logits: Array, targets: Array) -> Array:
     from sxlit import textbook
 

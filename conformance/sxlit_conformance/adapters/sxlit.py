@@ -107,6 +107,14 @@ def cross_entropy_hvp(logits: Array, targets: Array, v: Array, **options: Any) -
     return call("cross_entropy_hvp", logits, targets, v, **options)
 
 
+def binary_cross_entropy(logits: Array, targets: Array, **options: Any) -> Array:
+    return call("binary_cross_entropy", logits, targets, **options)
+
+
+def binary_cross_entropy_grad(logits: Array, targets: Array, **options: Any) -> Array:
+    return call("binary_cross_entropy_grad", logits, targets, **options)
+
+
 def default_cross_entropy(logits: Array, targets: Array) -> Array:
     return call("cross_entropy", logits=logits, targets=targets)
 

@@ -227,6 +227,38 @@ def keras_loss(
     return total
 
 
+def binary_cross_entropy(
+    logits: Array, targets: Array, *, reduction: str, pos_weight: Array | None = None
+) -> Array:
+    with tf.device(place):
+        total = binary_loss(tf.constant(logits), targets, reduction, pos_weight)
+        return np.asarray(total.numpy())
+
+
+def binary_cross_entropy_grad(
+    logits: Array, targets: Array, *, reduction: str, pos_weight: Array | None = None
+) -> Array:
+    with tf.device(place), tf.GradientTape() as tape:
+        start = tf.constant(logits)
+        tape.watch(start)
+        total = binary_loss(start, targets, reduction, pos_weight)
+        slope = tape.gradient(total, start)
+    return np.asarray(slope.numpy())
+
+
+def binary_loss(
+    logits: Any, targets: Array, reduction: str, pos_weight: Array | None
+) -> Any:
+    """Of the two functions only one takes a weight, and only the other none."""
+    wanted = tf.constant(targets)
+    if pos_weight is None:
+        each = tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits)
+    else:
+        each = tf.nn.weighted_cross_entropy_with_logits(wanted, logits, pos_weight)
+    reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}
+    return reduce[reduction](each)
+
+
 def own_loss(targets: Array) -> Any:
     if targets.dtype.kind in "iu":
         return tf.nn.sparse_softmax_cross_entropy_with_logits

@@ -164,6 +164,27 @@ def loss(
     )
 
 
+def binary_cross_entropy(logits: Array, targets: Array, **options: Any) -> Array:
+    return array(binary_loss(tensor(logits), targets, **options))
+
+
+def binary_cross_entropy_grad(logits: Array, targets: Array, **options: Any) -> Array:
+    start = tensor(logits, grad=True)
+    total = binary_loss(start, targets, **options).sum()
+    return array(torch.autograd.grad(total, start)[0])
+
+
+def binary_loss(
+    logits: Any, targets: Array, *, reduction: str, **weights: Array
+) -> Any:
+    return torch.nn.functional.binary_cross_entropy_with_logits(
+        logits,
+        tensor(targets),
+        reduction=reduction,
+        **{name: tensor(weight) for name, weight in weights.items()},
+    )
+
+
 def default_cross_entropy(logits: Array, targets: Array) -> Array:
     loss = torch.nn.functional.cross_entropy
     return array(loss(input=tensor(logits), target=tensor(targets)))

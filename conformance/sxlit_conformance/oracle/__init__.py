@@ -22,7 +22,7 @@ from flint import arb, fmpq
 
 from sxlit_conformance.model import Array, Floats, Reference
 from sxlit_conformance.oracle.cache import cache_directory, digest, load, save
-from sxlit_conformance.oracle.elements import ELEMENTS
+from sxlit_conformance.oracle.elements import ANSWERS, ELEMENTS, answers
 from sxlit_conformance.oracle.formulas import FORMULAS, LOSSES, REDUCED
 from sxlit_conformance.oracle.row import (
     INF,
@@ -120,18 +120,29 @@ def elementwise(
     operation: str, arguments: Mapping[str, Array], options: Mapping[str, Any]
 ) -> Reference:
     """The exact result of an operation that knows no class axis."""
-    if options:
-        raise ValueError(f"{operation}: the oracle knows no options: {options}")
+    known = {"reduction"} if operation in ANSWERS else set()
+    if set(options) - known:
+        raise ValueError(f"{operation}: the oracle knows {known}, not {set(options)}")
     arrays = {name: np.asarray(array) for name, array in arguments.items()}
     shape = next(iter(arrays.values())).shape
-    for name, array in arrays.items():
-        expect_shape(name, array, shape)
-    columns = [a.astype(np.float64).ravel().tolist() for a in arrays.values()]
-    (values,) = certified(
-        lambda: [[ELEMENTS[operation](*each) for each in zip(*columns, strict=True)]],
-        f"{operation} of shape {shape}",
-    )
-    hi, lo = split(values).reshape(2, *shape)
+    columns: list[list[Any]]
+    if operation in ANSWERS:
+        columns = answers(arrays)
+    else:
+        for name, array in arrays.items():
+            expect_shape(name, array, shape)
+        columns = [a.astype(np.float64).ravel().tolist() for a in arrays.values()]
+    reduction = options.get("reduction", "none")
+    divisor = fmpq(len(columns[0]) if reduction == "mean" else 1)
+    to_one = operation == "binary_cross_entropy" and reduction != "none"
+
+    def attempt() -> list[list[Value]]:
+        values = [ELEMENTS[operation](*each) for each in zip(*columns, strict=True)]
+        values = [add(values)] if to_one else values
+        return [[divide(value, divisor, to_one) for value in values]]
+
+    (values,) = certified(attempt, f"{operation} of shape {shape}")
+    hi, lo = split(values).reshape(2, *(() if to_one else shape))
     return Reference(np.asarray(hi), np.asarray(lo))
 
 
