@@ -57,12 +57,6 @@ _PAIR = ("logits", "targets")
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
     for operation in (
-        Operation("sigmoid", ("x",), {}, "input"),
-        Operation("log_sigmoid", ("x",), {}, "input"),
-        Operation("sigmoid_vjp", ("x", "g"), {}, "input"),
-        Operation("sigmoid_jvp", ("x", "v"), {}, "input"),
-        Operation("log_sigmoid_vjp", ("x", "g"), {}, "input"),
-        Operation("log_sigmoid_jvp", ("x", "v"), {}, "input"),
         Operation("softmax", ("x",), _AXIS, "input", core=True),
         Operation("log_softmax", ("x",), _AXIS, "input", core=True),
         Operation("logsumexp", ("x",), _AXIS, "reduced", core=True),
@@ -72,6 +66,12 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("log_softmax_jvp", ("x", "v"), _AXIS, "input"),
         Operation("logsumexp_vjp", ("x", "g"), _AXIS, "input"),
         Operation("logsumexp_jvp", ("x", "v"), _AXIS, "reduced"),
+        Operation("sigmoid", ("x",), {}, "input"),
+        Operation("log_sigmoid", ("x",), {}, "input"),
+        Operation("sigmoid_vjp", ("x", "g"), {}, "input"),
+        Operation("sigmoid_jvp", ("x", "v"), {}, "input"),
+        Operation("log_sigmoid_vjp", ("x", "g"), {}, "input"),
+        Operation("log_sigmoid_jvp", ("x", "v"), {}, "input"),
         Operation("entropy", ("p",), _AXIS, "reduced"),
         Operation("kl_divergence", ("p", "q"), _AXIS, "reduced"),
         Operation("cross_entropy", _PAIR, _LOSS, "loss", core=True, **_MORE),

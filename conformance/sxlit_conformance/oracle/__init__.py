@@ -120,9 +120,8 @@ def elementwise(
     operation: str, arguments: Mapping[str, Array], options: Mapping[str, Any]
 ) -> Reference:
     """The exact result of an operation that knows no class axis."""
-    known = {"reduction"} if operation in ANSWERS else set()
-    if set(options) - known:
-        raise ValueError(f"{operation}: the oracle knows {known}, not {set(options)}")
+    if unknown := set(options) - ({"reduction"} if operation in ANSWERS else set()):
+        raise ValueError(f"{operation}: the oracle does not know {unknown}")
     arrays = {name: np.asarray(array) for name, array in arguments.items()}
     shape = next(iter(arrays.values())).shape
     columns: list[list[Any]]
@@ -132,7 +131,7 @@ def elementwise(
         for name, array in arrays.items():
             expect_shape(name, array, shape)
         columns = [a.astype(np.float64).ravel().tolist() for a in arrays.values()]
-    reduction = options.get("reduction", "none")
+    reduction = options.get("reduction", "mean") if operation in ANSWERS else "none"
     divisor = fmpq(len(columns[0]) if reduction == "mean" else 1)
     to_one = operation == "binary_cross_entropy" and reduction != "none"
 
