@@ -53,6 +53,8 @@ _LOSS: Mapping[str, Any] = {"axis": -1, "reduction": "mean"}
 _MORE: Any = {"named": ("weight",), "extras": ("ignore_index", "label_smoothing")}
 _YES_NO: Any = {"named": ("weight", "pos_weight")}
 _PAIR = ("logits", "targets")
+_KL, _BINARY = "kl_divergence", "binary_cross_entropy"
+_MEAN: Mapping[str, Any] = {"reduction": "mean"}
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
@@ -73,21 +75,15 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("log_sigmoid_vjp", ("x", "g"), {}, "input"),
         Operation("log_sigmoid_jvp", ("x", "v"), {}, "input"),
         Operation("entropy", ("p",), _AXIS, "reduced"),
-        Operation("kl_divergence", ("p", "q"), _AXIS, "reduced"),
+        Operation(_KL, ("p", "q"), _AXIS, "reduced"),
         Operation("cross_entropy", _PAIR, _LOSS, "loss", core=True, **_MORE),
         Operation("cross_entropy_grad", _PAIR, _LOSS, "input", **_MORE),
         Operation("cross_entropy_hvp", (*_PAIR, "v"), _LOSS, "input", **_MORE),
-        Operation(
-            "binary_cross_entropy", _PAIR, {"reduction": "mean"}, "loss", **_YES_NO
-        ),
-        Operation(
-            "binary_cross_entropy_grad",
-            _PAIR,
-            {"reduction": "mean"},
-            "input",
-            **_YES_NO,
-        ),
-        # For surveys: the framework's own loss, given two arrays and nothing else.
+        Operation(_BINARY, _PAIR, _MEAN, "loss", **_YES_NO),
+        Operation(f"{_BINARY}_grad", _PAIR, _MEAN, "input", **_YES_NO),
+        # For surveys: the framework's own, given two arrays and nothing else.
+        Operation("default_kl_divergence", ("p", "q"), {}, "any", formula=_KL),
+        Operation("default_binary_cross_entropy", _PAIR, {}, "any", formula=_BINARY),
         Operation("default_cross_entropy", _PAIR, {}, "any", formula="cross_entropy"),
         Operation(
             "positional_cross_entropy",

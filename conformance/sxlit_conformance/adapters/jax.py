@@ -194,6 +194,17 @@ def own_loss(targets: Array) -> Any:
     return optax.softmax_cross_entropy
 
 
+def default_kl_divergence(p: Array, q: Array) -> Array:
+    """Optax asks for log q."""
+    log_q = jax.numpy.log(put(q))
+    return np.asarray(optax.kl_divergence(log_predictions=log_q, targets=put(p)))
+
+
+def default_binary_cross_entropy(logits: Array, targets: Array) -> Array:
+    loss = optax.sigmoid_binary_cross_entropy
+    return np.asarray(loss(logits=put(logits), labels=put(targets)))
+
+
 def default_cross_entropy(logits: Array, targets: Array) -> Array:
     each = own_loss(targets)(logits=put(logits), labels=put(targets))
     return np.asarray(each)

@@ -115,6 +115,14 @@ def binary_cross_entropy_grad(logits: Array, targets: Array, **options: Any) -> 
     return call("binary_cross_entropy_grad", logits, targets, **options)
 
 
+def default_kl_divergence(p: Array, q: Array) -> Array:
+    return call("kl_divergence", p=p, q=q)
+
+
+def default_binary_cross_entropy(logits: Array, targets: Array) -> Array:
+    return call("binary_cross_entropy", logits=logits, targets=targets)
+
+
 def default_cross_entropy(logits: Array, targets: Array) -> Array:
     return call("cross_entropy", logits=logits, targets=targets)
 

@@ -185,6 +185,15 @@ def binary_loss(
     )
 
 
+def default_kl_divergence(p: Array, q: Array) -> Array:
+    return array(torch.nn.functional.kl_div(input=tensor(q).log(), target=tensor(p)))
+
+
+def default_binary_cross_entropy(logits: Array, targets: Array) -> Array:
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    return array(loss(input=tensor(logits), target=tensor(targets)))
+
+
 def default_cross_entropy(logits: Array, targets: Array) -> Array:
     loss = torch.nn.functional.cross_entropy
     return array(loss(input=tensor(logits), target=tensor(targets)))
