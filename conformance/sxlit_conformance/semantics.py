@@ -107,12 +107,14 @@ def _topic(topic: str, table: Sequence[Row]) -> list[str]:
         cells = [escaped(row.cells[index].word) for index in columns]
         lines.append([f"{row.question} `{row.case}`", *cells])
     parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)]
-    silent = []
+    silent: dict[str, list[str]] = {}
     for index, adapter in enumerate(adapters):
         if index not in columns:
             words = dict.fromkeys(row.cells[index].word for row in table)
-            silent.append(f"{escaped(adapter)}: {' or '.join(words)}")
-    parts += [f"{'; '.join(silent)}."] if silent else []
+            silent.setdefault(" or ".join(words), []).append(escaped(adapter))
+    if silent:
+        said = (f"{', '.join(names)}: {words}" for words, names in silent.items())
+        parts.append("; ".join(said) + ".")
     commands = [
         f"sxlit-conformance repro {next(r.case for r in table if r.cells[i].answered)} "
         f"{adapters[i]}"
