@@ -108,6 +108,130 @@ def test_two_formulas_that_share_no_step_agree(name: str) -> None:
         )
 
 
+@pytest.mark.parametrize("name", ROWS)
+def test_forward_derivatives_by_the_written_matrix(name: str) -> None:
+    row = ROWS[name]
+    x, n = [row], len(row)
+    v = COTANGENTS[:n]
+    with flint.ctx.workprec(2500):
+        p = shares(row)
+        mean = sum((a * b for a, b in zip(p, v, strict=True)), arb(0))
+        agree(ask("softmax_jvp", x, [v]), by_jacobian(row, v))
+        agree(ask("log_softmax_jvp", x, [v]), [w - mean for w in v])
+        agree(ask("logsumexp_jvp", x, [v]), [mean])
+
+
+NUMBERS = [0.0, 0.5, -1.25, 20.0, -20.0, 500.0, -500.0, 1e-300]
+
+
+def test_sigmoids_by_the_hyperbolic_tangent() -> None:
+    """sigmoid(x) = (1 + tanh(x / 2)) / 2 cancels, so it takes many bits."""
+    factors = [1.0, -2.0, 0.5, 4.0, 0.25, 3.0, 1.0, -1.0]
+    with flint.ctx.workprec(5000):
+        halves = [(arb(v) / 2).tanh() for v in NUMBERS]
+        agree(ask("sigmoid", NUMBERS), [(1 + t) / 2 for t in halves])
+        agree(ask("log_sigmoid", NUMBERS), [((1 + t) / 2).log() for t in halves])
+        slopes = [(1 - t * t) / 4 for t in halves]
+        others = [(1 - t) / 2 for t in halves]
+        for way in ("vjp", "jvp"):
+            agree(
+                ask(f"sigmoid_{way}", NUMBERS, factors),
+                [a * b for a, b in zip(slopes, factors, strict=True)],
+            )
+            agree(
+                ask(f"log_sigmoid_{way}", NUMBERS, factors),
+                [a * b for a, b in zip(others, factors, strict=True)],
+            )
+
+
+def test_sigmoids_at_their_edges() -> None:
+    edges, there = [INF, -INF, NAN, 1e308], [2.0, 2.0, 2.0, 0.0]
+    assert ask("sigmoid", edges).hi.tolist()[:2] == [1, 0]
+    assert ask("log_sigmoid", edges).hi.tolist()[:2] == [0, -INF]
+    for name in ("sigmoid", "log_sigmoid"):
+        assert np.isnan(ask(name, edges).hi).tolist() == [False, False, True, False]
+    assert ask("sigmoid_vjp", edges, there).hi.tolist()[:2] == [0, 0]
+    assert ask("log_sigmoid_vjp", edges, there).hi.tolist()[:2] == [0, 2]
+    infinite = ask("sigmoid_jvp", [0.0, INF, NAN], [INF, INF, 1.0]).hi
+    assert infinite[0] == INF
+    assert np.isnan(infinite[1:]).all()
+    assert ask("sigmoid", 0.0).hi.shape == ()
+    assert ask("sigmoid", np.zeros((0, 3))).hi.shape == (0, 3)
+    with pytest.raises(ValueError, match="shape"):
+        ask("sigmoid_vjp", [1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match="axis"):
+        ask("sigmoid", [1.0], axis=-1)
+
+
+def test_entropy_and_divergence_of_fractions() -> None:
+    """As one logarithm of a product of powers: no sum, no term."""
+    p = [[Fraction(1, 2), Fraction(1, 4), Fraction(1, 4)]]
+    q = [[Fraction(5, 8), Fraction(1, 8), Fraction(1, 4)]]
+    given = [[float(v) for v in row] for row in p]
+    other = [[float(v) for v in row] for row in q]
+    with flint.ctx.workprec(2500):
+        powers = ball(Fraction(1))
+        ratio = ball(Fraction(1))
+        for a, b in zip(p[0], q[0], strict=True):
+            powers *= ball(a) ** int(8 * a)
+            ratio *= ball(a / b) ** int(8 * a)
+        agree(ask("entropy", given), [-powers.log() / 8])
+        agree(divergence(given, other), [ratio.log() / 8])
+    assert ask("entropy", [[0.0, 1.0], [NAN, 2.0]]).hi[0] == 0
+    assert np.isnan(ask("entropy", [[0.0, 1.0], [NAN, 2.0]]).hi[1])
+    rows = divergence([[0.5, 0.5, 0], [0, 1, 0]], [[1, 0, 0], [0.5, 0.5, 0]]).hi
+    assert rows.tolist() == [INF, math.log(2)]
+    assert not divergence(given, given).hi.any()
+    near = divergence([[0.5, 0.5]], [[0.5 + 2.0**-40, 0.5 - 2.0**-40]])
+    assert float(near.hi[0]) == pytest.approx(2.0**-79, rel=1e-12)
+    for wrong in ([[1.5, 0.0]], [[-0.5, 0.5]], [[INF, 0.0]]):
+        with pytest.raises(ValueError, match=r"probabilities|infinite"):
+            ask("entropy", wrong)
+        with pytest.raises(ValueError, match=r"probabilities|infinite"):
+            divergence([[0.5, 0.5]], wrong)
+
+
+def divergence(p: Any, q: Any) -> Reference:
+    given = {"p": np.asarray(p, np.float64), "q": np.asarray(q, np.float64)}
+    return oracle.compute("kl_divergence", given, {})
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_the_binary_loss_is_a_cross_entropy_of_two_classes(reduction: str) -> None:
+    x = np.array([0.5, -1.25, 20.0, -500.0])
+    q = np.array([1.0, 0.25, 0.0, -0.5])
+    w, a = np.array([2.0, 0.5, 0.0, 1.0]), np.float64(3.0)
+    given = {"logits": x, "targets": q, "weight": w, "pos_weight": a}
+    options = {"reduction": reduction}
+    loss = oracle.compute("binary_cross_entropy", given, options)
+    slope = oracle.compute("binary_cross_entropy_grad", given, options)
+    pairs = np.stack([x, np.zeros(4)], axis=-1)
+    targets = np.stack([w * a * q, w * (1 - q)], axis=-1)
+    two = ask("cross_entropy", pairs, targets, reduction=reduction)
+    np.testing.assert_array_equal(loss.hi, two.hi)
+    wide = ask("cross_entropy_grad", pairs, targets, reduction=reduction)
+    np.testing.assert_array_equal(slope.hi, wide.hi[:, 0])
+
+
+def test_the_binary_loss_at_its_edges() -> None:
+    def loss(x: list[float], q: list[Any], **options: Any) -> list[float]:
+        given = {"logits": np.array(x), "targets": np.array(q), **options}
+        none = {"reduction": "none"}
+        found = oracle.compute("binary_cross_entropy", given, none)
+        return list(found.hi.tolist())
+
+    assert loss([INF, -INF, INF, -INF], [1, 0, 0, 1]) == [0, 0, INF, INF]
+    assert loss([INF], [0.0], weight=np.array(0.0)) == [0]
+    assert np.isnan(loss([NAN, 0.0], [1.0, NAN])).all()
+    nothing = {"logits": np.zeros(0), "targets": np.zeros(0)}
+    assert np.isnan(oracle.compute("binary_cross_entropy", nothing, {}).hi)
+    for wrong in ([0.5, 1.0], [2]):
+        with pytest.raises(ValueError, match="targets"):
+            loss([1.0], wrong)
+    with pytest.raises(ValueError, match="pos_weight"):
+        loss([1.0], [1.0], pos_weight=np.array(-1.0))
+
+
 LOGITS = [[0.5, -1.25, 3.0], [20.0, 0.0, 0.0], [7.0, -3.0, 6.5], [0.0, 1.0, -30.0]]
 LABELS = [2, 0, 1, 0]
 SOFT = [[0.5, 0.25, 0.25], [1.0, 0.0, 1.0], [0.0, 0.75, 0.0], [-0.5, 1.0, 0.25]]

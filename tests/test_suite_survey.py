@@ -128,6 +128,7 @@ def test_the_survey_asks_what_a_reader_asks() -> None:
         "class axis",
         "labels that are no class",
         "argument order",
+        "divergence",
     }
     assert len({(case.topic, case.question) for case in SURVEYS}) == len(SURVEYS)
     for case in SURVEYS:

@@ -80,9 +80,41 @@ CAUGHT = {
     "gradient_over_rows": ("cross_entropy_grad/weight", "wrong number"),
     "zero_times_infinity": ("cross_entropy/weight-zero-at-minus-inf-label", "nan"),
     "negative_weights_taken": ("cross_entropy/weight-negative", "wrong number"),
+    "log_of_sigmoid": ("log_sigmoid/below-exp-range", "-inf"),
+    "sigmoid_clipped": ("sigmoid/negative-20", "wrong number"),
+    "sigmoid_slope_of_log": ("sigmoid_vjp/moderate", "wrong number"),
+    "log_sigmoid_slope_mirrored": ("log_sigmoid_vjp/negative-5", "wrong number"),
+    "forward_as_reverse": ("log_softmax_jvp/unit-direction", "wrong number"),
+    "entropy_in_bits": ("entropy/dyadic", "wrong number"),
+    "zero_log_zero": ("entropy/zeros", "nan"),
+    "divergence_without_sums": ("kl_divergence/sums-differ", "wrong number"),
+    "divergence_swapped": ("kl_divergence/order", "wrong number"),
+    "divergence_clipped": ("kl_divergence/zero-in-q", "wrong number"),
+    "divergence_sign": ("kl_divergence/one-hot", "wrong number"),
+    "answers_weighted_mean": ("binary_cross_entropy/weight", "wrong number"),
+    "pos_weight_for_all": ("binary_cross_entropy/pos-weight", "wrong number"),
+    "slope_of_absolute": (
+        "binary_cross_entropy_grad/pos-weight-at-zero",
+        "wrong number",
+    ),
     "curvature_without_the_mean": ("cross_entropy_hvp/classes-3", "wrong number"),
     "curvature_of_a_label": ("cross_entropy_hvp/soft-sums-to-two", "wrong number"),
 }
+
+
+FURTHER = (
+    "softmax_jvp",
+    "log_softmax_jvp",
+    "logsumexp_jvp",
+    "sigmoid",
+    "log_sigmoid",
+    "sigmoid_vjp",
+    "log_sigmoid_vjp",
+    "entropy",
+    "kl_divergence",
+    "binary_cross_entropy",
+    "binary_cross_entropy_grad",
+)
 
 
 def verdicts(adapter: str | Path, cases: Iterable[Case]) -> list[Verdict]:
@@ -143,9 +175,10 @@ def test_no_false_alarm_on_a_right_implementation() -> None:
         "cross_entropy",
         "cross_entropy_grad",
         "cross_entropy_hvp",
+        *FURTHER,
     )
     # Plain NumPy makes no limit of an infinite logit, and reads its labels by dtype.
-    apart = ("plus-inf", "all-minus-inf", "overflowing-gap")
+    apart = ("plus-inf", "all-minus-inf", "overflowing-gap", "at-infinity")
     cases = [
         case
         for case in CASES.values()
@@ -154,7 +187,7 @@ def test_no_false_alarm_on_a_right_implementation() -> None:
         and case.level == "required"
         and not any(word in case.id for word in apart)
     ]
-    assert len(cases) > 400
+    assert len(cases) > 700
     found = verdicts("right_numpy", cases)
     assert [v.key for v in found if v.cls != "pass"] == []
 
@@ -192,6 +225,28 @@ def test_no_false_alarm_on_a_right_implementation_in_another_style() -> None:
         if f"{operation}/{name}" in CASES
     ]
     assert len(names) > 55
+    names += [
+        f"{operation}/{name}"
+        for operation in FURTHER
+        for name in (
+            "moderate",
+            "classes-10",
+            "zero",
+            "negative-20",
+            "negative-80",
+            "positive-7",
+            "far-below-exp-range",
+            "dyadic",
+            "nearly-certain",
+            "order",
+            "near-2-5",
+            "rare-in-q",
+            "sums-differ",
+            "both-weights",
+        )
+        if f"{operation}/{name}" in CASES
+    ]
+    assert len(names) > 85
     found = verdicts("right_decimal", [CASES[name] for name in names])
     assert [v.key for v in found if v.cls != "pass"] == []
 

@@ -14,8 +14,9 @@ class Operation:
     """How an adapter is called: `name(*arguments, **named, **options)`.
 
     `result` says which shape the answer has: "input" is the first argument's;
-    "reduced" is that without the axis; "loss" is "reduced" where the option
-    `reduction` is "none", and a scalar otherwise; "any" is what a candidate says.
+    "reduced" is that without the axis, if there is one; "loss" is "reduced" where the
+    option `reduction` is "none", and a scalar otherwise; "any" is what a candidate
+    says.
 
     The `options` are in every call. The arrays of `named` and the options of `extras`
     are there where the case has them, so an adapter that knows none needs no word of
@@ -39,6 +40,8 @@ class Operation:
             return first
         if self.result == "loss" and options["reduction"] != "none":
             return ()
+        if "axis" not in options:
+            return first
         axis = options["axis"] % max(len(first), 1)
         return first[:axis] + first[axis + 1 :]
 
@@ -48,7 +51,10 @@ class Operation:
 _AXIS: Mapping[str, Any] = {"axis": -1}
 _LOSS: Mapping[str, Any] = {"axis": -1, "reduction": "mean"}
 _MORE: Any = {"named": ("weight",), "extras": ("ignore_index", "label_smoothing")}
+_YES_NO: Any = {"named": ("weight", "pos_weight")}
 _PAIR = ("logits", "targets")
+_KL, _BINARY = "kl_divergence", "binary_cross_entropy"
+_MEAN: Mapping[str, Any] = {"reduction": "mean"}
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
@@ -57,12 +63,27 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("log_softmax", ("x",), _AXIS, "input", core=True),
         Operation("logsumexp", ("x",), _AXIS, "reduced", core=True),
         Operation("softmax_vjp", ("x", "g"), _AXIS, "input"),
+        Operation("softmax_jvp", ("x", "v"), _AXIS, "input"),
         Operation("log_softmax_vjp", ("x", "g"), _AXIS, "input"),
+        Operation("log_softmax_jvp", ("x", "v"), _AXIS, "input"),
         Operation("logsumexp_vjp", ("x", "g"), _AXIS, "input"),
+        Operation("logsumexp_jvp", ("x", "v"), _AXIS, "reduced"),
+        Operation("sigmoid", ("x",), {}, "input"),
+        Operation("log_sigmoid", ("x",), {}, "input"),
+        Operation("sigmoid_vjp", ("x", "g"), {}, "input"),
+        Operation("sigmoid_jvp", ("x", "v"), {}, "input"),
+        Operation("log_sigmoid_vjp", ("x", "g"), {}, "input"),
+        Operation("log_sigmoid_jvp", ("x", "v"), {}, "input"),
+        Operation("entropy", ("p",), _AXIS, "reduced"),
+        Operation(_KL, ("p", "q"), _AXIS, "reduced"),
         Operation("cross_entropy", _PAIR, _LOSS, "loss", core=True, **_MORE),
         Operation("cross_entropy_grad", _PAIR, _LOSS, "input", **_MORE),
         Operation("cross_entropy_hvp", (*_PAIR, "v"), _LOSS, "input", **_MORE),
-        # For surveys: the framework's own loss, given two arrays and nothing else.
+        Operation(_BINARY, _PAIR, _MEAN, "loss", **_YES_NO),
+        Operation(f"{_BINARY}_grad", _PAIR, _MEAN, "input", **_YES_NO),
+        # For surveys: the framework's own, given two arrays and nothing else.
+        Operation("default_kl_divergence", ("p", "q"), {}, "any", formula=_KL),
+        Operation("default_binary_cross_entropy", _PAIR, {}, "any", formula=_BINARY),
         Operation("default_cross_entropy", _PAIR, {}, "any", formula="cross_entropy"),
         Operation(
             "positional_cross_entropy",

@@ -24,19 +24,34 @@ class Theorem(NamedTuple):
     chapter: str
 
 
+_FLOATS = "3, What floating point does to it"
 _LSE = "4, Log-sum-exp"
 _JACOBIAN = "5, The Jacobian"
 _REDUCED = "9, The loss in practice"
+_BINARY = "9b, Several labels at once"
 THEOREMS: Mapping[str, Theorem] = {
-    "softmax": Theorem("thm-softmax-error", "3, What floating point does to it"),
+    "sigmoid": Theorem("thm-sigmoid-error", _FLOATS),
+    "log_sigmoid": Theorem("thm-log-sigmoid-error", _FLOATS),
+    "sigmoid_vjp": Theorem("thm-sigmoid-products", _FLOATS),
+    "sigmoid_jvp": Theorem("thm-sigmoid-products", _FLOATS),
+    "log_sigmoid_vjp": Theorem("thm-sigmoid-products", _FLOATS),
+    "log_sigmoid_jvp": Theorem("thm-sigmoid-products", _FLOATS),
+    "softmax": Theorem("thm-softmax-error", _FLOATS),
     "log_softmax": Theorem("thm-log-softmax-error", _LSE),
     "logsumexp": Theorem("thm-logsumexp-error", _LSE),
     "softmax_vjp": Theorem("thm-softmax-product-error", _JACOBIAN),
+    "softmax_jvp": Theorem("thm-softmax-product-error", _JACOBIAN),
     "log_softmax_vjp": Theorem("thm-product-errors", _JACOBIAN),
+    "log_softmax_jvp": Theorem("thm-product-errors", _JACOBIAN),
     "logsumexp_vjp": Theorem("thm-product-errors", _JACOBIAN),
+    "logsumexp_jvp": Theorem("thm-product-errors", _JACOBIAN),
+    "entropy": Theorem("thm-entropy-error", "6, Information"),
+    "kl_divergence": Theorem("thm-kl-error", "7, Cross-entropy and KL"),
     "cross_entropy": Theorem("thm-reduced-loss-error", _REDUCED),
     "cross_entropy_grad": Theorem("thm-reduced-gradient-error", _REDUCED),
     "cross_entropy_hvp": Theorem("thm-hvp-error", _REDUCED),
+    "binary_cross_entropy": Theorem("thm-binary-loss-error", _BINARY),
+    "binary_cross_entropy_grad": Theorem("thm-binary-gradient-error", _BINARY),
 }
 
 

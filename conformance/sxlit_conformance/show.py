@@ -27,8 +27,8 @@ def case_text(case: Case, oracle: Oracle, rules: Rules) -> str:
 
 
 def _question(case: Case) -> Iterator[str]:
-    options = ", ".join(f"{k}={v}" for k, v in corpus.options(case).items())
-    yield f"{case.id}: {case.operation}({', '.join(case.arguments)}, {options})"
+    options = [f"{k}={v}" for k, v in corpus.options(case).items()]
+    yield f"{case.id}: {case.operation}({', '.join([*case.arguments, *options])})"
     yield from textwrap.wrap(case.why, 86, initial_indent="  ", subsequent_indent="  ")
     yield f"  source   {case.source}"
     if case.topic:
@@ -51,7 +51,7 @@ def _answers(case: Case, oracle: Oracle, rules: Rules) -> Iterator[str]:
         arguments = corpus.materialise(case, dtype)
         yield f"\n{dtype}"
         for name, array in arguments.items():
-            yield f"  {name:<9}{array.dtype.name}{array.shape} {_elements(array)}"
+            yield f"  {name:<11}{array.dtype.name}{array.shape} {_elements(array)}"
         options = corpus.options(case)
         if case.topic:
             for name, question in corpus.meanings(case, dtype):

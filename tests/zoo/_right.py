@@ -54,6 +54,44 @@ class Right:
         mean = (p * v).sum(axis=-1, keepdims=True)
         return np.asarray(q.sum(axis=-1, keepdims=True) * p * (v - mean))
 
+    # -- pieces on numbers, of any shape
+
+    def share(self, x: Array) -> Array:
+        small = np.exp(-np.abs(x))
+        return np.asarray(np.where(x < 0, small, x.dtype.type(1)) / (1 + small))
+
+    def log_share(self, x: Array) -> Array:
+        zero = x.dtype.type(0)
+        return np.asarray(np.minimum(x, zero) - np.log1p(np.exp(-np.abs(x))))
+
+    def share_slope(self, x: Array) -> Array:
+        return self.share(x) * self.share(-x)
+
+    def log_share_slope(self, x: Array) -> Array:
+        return self.share(-x)
+
+    def surprises(self, p: Array) -> Array:
+        """p log p, where 0 log 0 = 0."""
+        terms = np.zeros_like(p)
+        np.multiply(p, np.log(p, where=p != 0, out=np.zeros_like(p)), out=terms)
+        return terms
+
+    def ratios(self, p: Array, q: Array) -> Array:
+        """p log(p / q), where 0 log 0 = 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where((p == 0) & (q == q), p * 0, p * (np.log(p) - np.log(q)))
+
+    def answer_losses(self, x: Array, q: Array, a: Array) -> Array:
+        costs = -a * q * self.log_share(x) - (1 - q) * self.log_share(-x)
+        return np.asarray(costs, x.dtype)
+
+    def answer_slopes(self, x: Array, q: Array, a: Array) -> Array:
+        slopes = (1 - q) * self.share(x) - a * q * self.share(-x)
+        return np.asarray(slopes, x.dtype)
+
+    def answer_divisor(self, x: Array, weight: Array) -> Array:
+        return x.dtype.type(x.size)
+
     def reduced(self, losses: Array, reduction: str, divisor: Array) -> Array:
         if reduction == "none":
             return losses
@@ -120,6 +158,76 @@ class Right:
 
     def logsumexp(self, x: Array, axis: int) -> Array:
         return self.log_sum(rows(x, axis)).reshape(lead(x, axis))
+
+    def softmax_jvp(self, x: Array, v: Array, axis: int) -> Array:
+        p, along = self.shares(rows(x, axis)), rows(self.check_shape(v, x.shape), axis)
+        return back(p * (along - self.mean(p, along)), x, axis)
+
+    def log_softmax_jvp(self, x: Array, v: Array, axis: int) -> Array:
+        p, along = self.shares(rows(x, axis)), rows(self.check_shape(v, x.shape), axis)
+        return back(along - self.mean(p, along), x, axis)
+
+    def logsumexp_jvp(self, x: Array, v: Array, axis: int) -> Array:
+        p, along = self.shares(rows(x, axis)), rows(self.check_shape(v, x.shape), axis)
+        return self.mean(p, along)[:, 0].reshape(lead(x, axis))
+
+    def mean(self, p: Array, v: Array) -> Array:
+        return np.asarray((p * v).sum(axis=-1, keepdims=True))
+
+    def sigmoid(self, x: Array) -> Array:
+        return self.share(x)
+
+    def log_sigmoid(self, x: Array) -> Array:
+        return self.log_share(x)
+
+    def sigmoid_vjp(self, x: Array, g: Array) -> Array:
+        return np.asarray(self.check_shape(g, x.shape) * self.share_slope(x))
+
+    def log_sigmoid_vjp(self, x: Array, g: Array) -> Array:
+        return np.asarray(self.check_shape(g, x.shape) * self.log_share_slope(x))
+
+    def entropy(self, p: Array, axis: int) -> Array:
+        if (p < 0).any() or (p > 1).any():
+            raise ValueError("probabilities lie between 0 and 1")
+        return np.asarray(-self.surprises(p).sum(axis=axis), p.dtype)
+
+    def kl_divergence(self, p: Array, q: Array, axis: int) -> Array:
+        self.check_shape(q, p.shape)
+        if ((p < 0) | (p > 1) | (q < 0) | (q > 1)).any():
+            raise ValueError("probabilities lie between 0 and 1")
+        return np.asarray(self.ratios(p, q).sum(axis=axis), p.dtype)
+
+    def binary_cross_entropy(
+        self, logits: Array, targets: Array, *, reduction: str, **weights: Array
+    ) -> Array:
+        q, w, a = self.answers(logits, targets, **weights)
+        losses = w * self.answer_losses(logits, q, a)
+        with np.errstate(invalid="ignore"):
+            return self.reduced(losses, reduction, self.answer_divisor(logits, w))
+
+    def binary_cross_entropy_grad(
+        self, logits: Array, targets: Array, *, reduction: str, **weights: Array
+    ) -> Array:
+        q, w, a = self.answers(logits, targets, **weights)
+        slopes = w * self.answer_slopes(logits, q, a)
+        divisor = self.answer_divisor(logits, w) if reduction == "mean" else 1
+        return np.asarray(slopes / divisor, logits.dtype)
+
+    def answers(
+        self,
+        logits: Array,
+        targets: Array,
+        weight: Array | None = None,
+        pos_weight: Array | None = None,
+    ) -> tuple[Array, Array, Array]:
+        self.check_shape(targets, logits.shape)
+        if targets.dtype.kind in "iu" and ((targets < 0) | (targets > 1)).any():
+            raise ValueError("an answer is 0 or 1")
+        given = (np.ones(()) if w is None else w for w in (weight, pos_weight))
+        w, a = (w.astype(logits.dtype) for w in given)
+        if (w < 0).any() or (a < 0).any():
+            raise ValueError("weights are not negative")
+        return targets.astype(logits.dtype), w, a
 
     def cross_entropy(
         self,
@@ -246,5 +354,16 @@ def offer(namespace: dict[str, Any], implementation: Right) -> None:
         "cross_entropy",
         "cross_entropy_grad",
         "cross_entropy_hvp",
+        "softmax_jvp",
+        "log_softmax_jvp",
+        "logsumexp_jvp",
+        "sigmoid",
+        "log_sigmoid",
+        "sigmoid_vjp",
+        "log_sigmoid_vjp",
+        "entropy",
+        "kl_divergence",
+        "binary_cross_entropy",
+        "binary_cross_entropy_grad",
     ):
         namespace[name] = getattr(implementation, name)

@@ -32,6 +32,27 @@ class Digits(Right):
     def bends(self, x: Array, q: Array, v: Array) -> Array:
         return each_row(np.concatenate([x, q, v], axis=-1), exact_bends)
 
+    def share(self, x: Array) -> Array:
+        return each_row(x, lambda row: [1 / (1 + (-v).exp()) for v in row])
+
+    def log_share(self, x: Array) -> Array:
+        return each_row(x, lambda row: [-(1 + (-v).exp()).ln() for v in row])
+
+    def surprises(self, p: Array) -> Array:
+        return each_row(p, lambda row: [v * v.ln() for v in row])
+
+    def ratios(self, p: Array, q: Array) -> Array:
+        """The whole sum in the first column, as each rounding would cancel."""
+        both = np.concatenate([p, q], axis=-1)
+        total = each_row(both, lambda row: [exact_divergence(row)])
+        return np.concatenate([total, np.zeros_like(p[:, 1:])], axis=-1)
+
+
+def exact_divergence(row: list[Decimal]) -> Decimal:
+    p, q = row[: len(row) // 2], row[len(row) // 2 :]
+    terms = (a * (a / b).ln() for a, b in zip(p, q, strict=True))
+    return sum(terms, Decimal(0))
+
 
 def exact_shares(row: list[Decimal]) -> list[tuple[Decimal, Decimal]]:
     """p and log p of each class."""
@@ -65,9 +86,11 @@ def each_row(x: Array, function: object) -> Array:
     assert callable(function)
     with localcontext(EXACT):
         rounded = [
-            [float(v) for v in function([Decimal(float(v)) for v in row])] for row in x
+            [float(v) for v in function([Decimal(float(v)) for v in row])]
+            for row in np.atleast_2d(x)
         ]
-    return np.array(rounded, dtype=x.dtype)
+    found = np.array(rounded, dtype=x.dtype)
+    return found if x.ndim == 2 else found.reshape(x.shape)
 
 
 offer(globals(), Digits())

@@ -25,6 +25,7 @@ place: Any = None
 def setup(device: str, mode: str) -> None:
     global jax, optax, place, VERSION
     jax, optax = import_module("jax"), import_module("optax")
+    import_module("jax.scipy.special")
     VERSION = str(jax.__version__)
     COMPANIONS["Optax"] = str(optax.__version__)
     jax.config.update("jax_enable_x64", True)  # else float64 becomes float32
@@ -40,6 +41,30 @@ def put(array: Array) -> Any:
     return jax.device_put(array, place)
 
 
+def sigmoid(x: Array) -> Array:
+    return np.asarray(jax.nn.sigmoid(put(x)))
+
+
+def log_sigmoid(x: Array) -> Array:
+    return np.asarray(jax.nn.log_sigmoid(put(x)))
+
+
+def sigmoid_vjp(x: Array, g: Array) -> Array:
+    return pulled_back(jax.nn.sigmoid, x, g)
+
+
+def sigmoid_jvp(x: Array, v: Array) -> Array:
+    return pushed(jax.nn.sigmoid, x, v)
+
+
+def log_sigmoid_vjp(x: Array, g: Array) -> Array:
+    return pulled_back(jax.nn.log_sigmoid, x, g)
+
+
+def log_sigmoid_jvp(x: Array, v: Array) -> Array:
+    return pushed(jax.nn.log_sigmoid, x, v)
+
+
 def softmax(x: Array, axis: int) -> Array:
     return np.asarray(jax.nn.softmax(put(x), axis=axis))
 
@@ -53,20 +78,45 @@ def logsumexp(x: Array, axis: int) -> Array:
 
 
 def softmax_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(jax.nn.softmax, x, g, axis)
+    return pulled_back(jax.nn.softmax, x, g, axis=axis)
+
+
+def softmax_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(jax.nn.softmax, x, v, axis=axis)
 
 
 def log_softmax_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(jax.nn.log_softmax, x, g, axis)
+    return pulled_back(jax.nn.log_softmax, x, g, axis=axis)
+
+
+def log_softmax_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(jax.nn.log_softmax, x, v, axis=axis)
 
 
 def logsumexp_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(jax.nn.logsumexp, x, g, axis)
+    return pulled_back(jax.nn.logsumexp, x, g, axis=axis)
 
 
-def pulled_back(function: Any, x: Array, g: Array, axis: int) -> Array:
-    _, pull = jax.vjp(lambda start: function(start, axis=axis), put(x))
+def logsumexp_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(jax.nn.logsumexp, x, v, axis=axis)
+
+
+def pulled_back(function: Any, x: Array, g: Array, **axis: int) -> Array:
+    _, pull = jax.vjp(lambda start: function(start, **axis), put(x))
     return np.asarray(pull(put(g))[0])
+
+
+def pushed(function: Any, x: Array, v: Array, **axis: int) -> Array:
+    pair = (put(x),), (put(v),)
+    return np.asarray(jax.jvp(lambda start: function(start, **axis), *pair)[1])
+
+
+def entropy(p: Array, axis: int) -> Array:
+    return np.asarray(jax.scipy.special.entr(put(p)).sum(axis))
+
+
+def kl_divergence(p: Array, q: Array, axis: int) -> Array:
+    return np.asarray(jax.scipy.special.rel_entr(put(p), put(q)).sum(axis))
 
 
 def cross_entropy(
@@ -121,10 +171,38 @@ def loss(
     return lambda x: reduce[reduction](function(x, wanted, axis=axis))
 
 
+def binary_cross_entropy(logits: Array, targets: Array, *, reduction: str) -> Array:
+    return np.asarray(binary_loss(targets, reduction)(put(logits)))
+
+
+def binary_cross_entropy_grad(
+    logits: Array, targets: Array, *, reduction: str
+) -> Array:
+    total = binary_loss(targets, reduction)
+    return np.asarray(jax.grad(lambda x: total(x).sum())(put(logits)))
+
+
+def binary_loss(targets: Array, reduction: str) -> Any:
+    reduce = {"mean": jax.numpy.mean, "sum": jax.numpy.sum, "none": lambda x: x}
+    wanted = put(targets)
+    return lambda x: reduce[reduction](optax.sigmoid_binary_cross_entropy(x, wanted))
+
+
 def own_loss(targets: Array) -> Any:
     if targets.dtype.kind in "iu":
         return optax.softmax_cross_entropy_with_integer_labels
     return optax.softmax_cross_entropy
+
+
+def default_kl_divergence(p: Array, q: Array) -> Array:
+    """Optax asks for log q."""
+    log_q = jax.numpy.log(put(q))
+    return np.asarray(optax.kl_divergence(log_predictions=log_q, targets=put(p)))
+
+
+def default_binary_cross_entropy(logits: Array, targets: Array) -> Array:
+    loss = optax.sigmoid_binary_cross_entropy
+    return np.asarray(loss(logits=put(logits), labels=put(targets)))
 
 
 def default_cross_entropy(logits: Array, targets: Array) -> Array:

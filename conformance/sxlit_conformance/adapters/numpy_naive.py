@@ -14,6 +14,23 @@ DTYPES = ("float32", "float64")
 VERSION = np.__version__
 
 
+def sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def log_sigmoid(x: Array) -> Array:
+    return np.asarray(np.log(sigmoid(x)))
+
+
+def sigmoid_vjp(x: Array, g: Array) -> Array:
+    p = sigmoid(x)
+    return np.asarray(g * p * (1 - p))
+
+
+def log_sigmoid_vjp(x: Array, g: Array) -> Array:
+    return np.asarray(g * (1 - sigmoid(x)))
+
+
 def softmax(x: Array, axis: int) -> Array:
     from sxlit import textbook
 
@@ -32,6 +49,14 @@ def logsumexp(x: Array, axis: int) -> Array:
     return np.asarray(textbook.logsumexp(x, axis))
 
 
+def entropy(p: Array, axis: int) -> Array:
+    return np.asarray(-(p * np.log(p)).sum(axis))
+
+
+def kl_divergence(p: Array, q: Array, axis: int) -> Array:
+    return np.asarray((p * np.log(p / q)).sum(axis))
+
+
 def cross_entropy(logits: Array, targets: Array, *, axis: int, reduction: str) -> Array:
     from sxlit import textbook
 
@@ -46,6 +71,20 @@ def cross_entropy_grad(
 
     only_matrices(logits, targets, axis, reduction)
     return textbook.cross_entropy_grad(logits, targets)
+
+
+def binary_cross_entropy(logits: Array, targets: Array, *, reduction: str) -> Array:
+    p = sigmoid(logits)
+    losses = -(targets * np.log(p) + (1 - targets) * np.log(1 - p))
+    found = {"mean": losses.mean(), "sum": losses.sum(), "none": losses}
+    return np.asarray(found[reduction])
+
+
+def binary_cross_entropy_grad(
+    logits: Array, targets: Array, *, reduction: str
+) -> Array:
+    divisor = logits.size if reduction == "mean" else 1
+    return np.asarray((sigmoid(logits) - targets) / divisor)
 
 
 def default_cross_entropy(logits: Array, targets: Array) -> Array:

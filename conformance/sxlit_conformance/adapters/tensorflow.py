@@ -31,42 +31,86 @@ def setup(device: str, mode: str) -> None:
         raise LookupError("tensorflow sees no CUDA device here")
 
 
+def sigmoid(x: Array) -> Array:
+    return called(tf.sigmoid, x)
+
+
+def log_sigmoid(x: Array) -> Array:
+    return called(tf.math.log_sigmoid, x)
+
+
+def sigmoid_vjp(x: Array, g: Array) -> Array:
+    return pulled_back(tf.sigmoid, x, g)
+
+
+def sigmoid_jvp(x: Array, v: Array) -> Array:
+    return pushed(tf.sigmoid, x, v)
+
+
+def log_sigmoid_vjp(x: Array, g: Array) -> Array:
+    return pulled_back(tf.math.log_sigmoid, x, g)
+
+
+def log_sigmoid_jvp(x: Array, v: Array) -> Array:
+    return pushed(tf.math.log_sigmoid, x, v)
+
+
 def softmax(x: Array, axis: int) -> Array:
-    return called(tf.nn.softmax, x, axis)
+    return called(tf.nn.softmax, x, axis=axis)
 
 
 def log_softmax(x: Array, axis: int) -> Array:
-    return called(tf.nn.log_softmax, x, axis)
+    return called(tf.nn.log_softmax, x, axis=axis)
 
 
 def logsumexp(x: Array, axis: int) -> Array:
-    return called(tf.reduce_logsumexp, x, axis)
+    return called(tf.reduce_logsumexp, x, axis=axis)
 
 
-def called(function: Any, x: Array, axis: int) -> Array:
+def called(function: Any, x: Array, **axis: int) -> Array:
     with tf.device(place):
-        return np.asarray(function(tf.constant(x), axis=axis).numpy())
+        return np.asarray(function(tf.constant(x), **axis).numpy())
 
 
 def softmax_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(tf.nn.softmax, x, g, axis)
+    return pulled_back(tf.nn.softmax, x, g, axis=axis)
+
+
+def softmax_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(tf.nn.softmax, x, v, axis=axis)
 
 
 def log_softmax_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(tf.nn.log_softmax, x, g, axis)
+    return pulled_back(tf.nn.log_softmax, x, g, axis=axis)
+
+
+def log_softmax_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(tf.nn.log_softmax, x, v, axis=axis)
 
 
 def logsumexp_vjp(x: Array, g: Array, axis: int) -> Array:
-    return pulled_back(tf.reduce_logsumexp, x, g, axis)
+    return pulled_back(tf.reduce_logsumexp, x, g, axis=axis)
 
 
-def pulled_back(function: Any, x: Array, g: Array, axis: int) -> Array:
+def logsumexp_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(tf.reduce_logsumexp, x, v, axis=axis)
+
+
+def pulled_back(function: Any, x: Array, g: Array, **axis: int) -> Array:
     with tf.device(place), tf.GradientTape() as tape:
         start = tf.constant(x)
         tape.watch(start)
-        value = function(start, axis=axis)
+        value = function(start, **axis)
         slope = tape.gradient(value, start, output_gradients=tf.constant(g))
     return np.asarray(slope.numpy())
+
+
+def pushed(function: Any, x: Array, v: Array, **axis: int) -> Array:
+    with tf.device(place):
+        start, along = tf.constant(x), tf.constant(v)
+        with tf.autodiff.ForwardAccumulator(start, along) as accumulator:
+            value = function(start, **axis)
+        return np.asarray(accumulator.jvp(value).numpy())
 
 
 def cross_entropy(
@@ -183,10 +227,56 @@ def keras_loss(
     return total
 
 
+def binary_cross_entropy(
+    logits: Array, targets: Array, *, reduction: str, pos_weight: Array | None = None
+) -> Array:
+    with tf.device(place):
+        total = binary_loss(tf.constant(logits), targets, reduction, pos_weight)
+        return np.asarray(total.numpy())
+
+
+def binary_cross_entropy_grad(
+    logits: Array, targets: Array, *, reduction: str, pos_weight: Array | None = None
+) -> Array:
+    with tf.device(place), tf.GradientTape() as tape:
+        start = tf.constant(logits)
+        tape.watch(start)
+        total = binary_loss(start, targets, reduction, pos_weight)
+        slope = tape.gradient(total, start)
+    return np.asarray(slope.numpy())
+
+
+def binary_loss(
+    logits: Any, targets: Array, reduction: str, pos_weight: Array | None
+) -> Any:
+    """Of the two functions only one takes a weight, and only the other none."""
+    wanted = tf.constant(targets)
+    if pos_weight is None:
+        each = tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits)
+    else:
+        each = tf.nn.weighted_cross_entropy_with_logits(wanted, logits, pos_weight)
+    reduce = {"mean": tf.reduce_mean, "sum": tf.reduce_sum, "none": tf.identity}
+    return reduce[reduction](each)
+
+
 def own_loss(targets: Array) -> Any:
     if targets.dtype.kind in "iu":
         return tf.nn.sparse_softmax_cross_entropy_with_logits
     return tf.nn.softmax_cross_entropy_with_logits
+
+
+def default_kl_divergence(p: Array, q: Array) -> Array:
+    """Keras's, which clips both; it is no kl_divergence of this suite."""
+    with tf.device(place):
+        loss = tf.keras.losses.kld
+        return np.asarray(loss(y_true=tf.constant(p), y_pred=tf.constant(q)).numpy())
+
+
+def default_binary_cross_entropy(logits: Array, targets: Array) -> Array:
+    with tf.device(place):
+        loss = tf.nn.sigmoid_cross_entropy_with_logits
+        each = loss(labels=tf.constant(targets), logits=tf.constant(logits))
+        return np.asarray(each.numpy())
 
 
 def default_cross_entropy(logits: Array, targets: Array) -> Array:

@@ -39,6 +39,30 @@ def array(result: Any) -> Array:
     return np.asarray(result.detach().cpu().numpy())
 
 
+def sigmoid(x: Array) -> Array:
+    return array(torch.sigmoid(tensor(x)))
+
+
+def log_sigmoid(x: Array) -> Array:
+    return array(torch.nn.functional.logsigmoid(tensor(x)))
+
+
+def sigmoid_vjp(x: Array, g: Array) -> Array:
+    return pulled_back(torch.sigmoid, x, g)
+
+
+def sigmoid_jvp(x: Array, v: Array) -> Array:
+    return pushed(torch.sigmoid, x, v)
+
+
+def log_sigmoid_vjp(x: Array, g: Array) -> Array:
+    return pulled_back(torch.nn.functional.logsigmoid, x, g)
+
+
+def log_sigmoid_jvp(x: Array, v: Array) -> Array:
+    return pushed(torch.nn.functional.logsigmoid, x, v)
+
+
 def softmax(x: Array, axis: int) -> Array:
     return array(torch.softmax(tensor(x), axis))
 
@@ -55,17 +79,45 @@ def softmax_vjp(x: Array, g: Array, axis: int) -> Array:
     return pulled_back(torch.softmax, x, g, axis)
 
 
+def softmax_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(torch.softmax, x, v, axis)
+
+
 def log_softmax_vjp(x: Array, g: Array, axis: int) -> Array:
     return pulled_back(torch.log_softmax, x, g, axis)
+
+
+def log_softmax_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(torch.log_softmax, x, v, axis)
 
 
 def logsumexp_vjp(x: Array, g: Array, axis: int) -> Array:
     return pulled_back(torch.logsumexp, x, g, axis)
 
 
-def pulled_back(function: Any, x: Array, g: Array, axis: int) -> Array:
+def logsumexp_jvp(x: Array, v: Array, axis: int) -> Array:
+    return pushed(torch.logsumexp, x, v, axis)
+
+
+def pulled_back(function: Any, x: Array, g: Array, *axis: int) -> Array:
     start = tensor(x, grad=True)
-    return array(torch.autograd.grad(function(start, axis), start, tensor(g))[0])
+    return array(torch.autograd.grad(function(start, *axis), start, tensor(g))[0])
+
+
+def pushed(function: Any, x: Array, v: Array, *axis: int) -> Array:
+    pair = (tensor(x),), (tensor(v),)
+    return array(torch.func.jvp(lambda start: function(start, *axis), *pair)[1])
+
+
+def entropy(p: Array, axis: int) -> Array:
+    return array(torch.special.entr(tensor(p)).sum(axis))
+
+
+def kl_divergence(p: Array, q: Array, axis: int) -> Array:
+    """torch asks for log q."""
+    log_q, target = tensor(q).log(), tensor(p)
+    each = torch.nn.functional.kl_div(log_q, target, reduction="none")
+    return array(each.sum(axis))
 
 
 def cross_entropy(logits: Array, targets: Array, **options: Any) -> Array:
@@ -110,6 +162,36 @@ def loss(
         label_smoothing=label_smoothing,
         **({} if ignore_index is None else {"ignore_index": ignore_index}),
     )
+
+
+def binary_cross_entropy(logits: Array, targets: Array, **options: Any) -> Array:
+    return array(binary_loss(tensor(logits), targets, **options))
+
+
+def binary_cross_entropy_grad(logits: Array, targets: Array, **options: Any) -> Array:
+    start = tensor(logits, grad=True)
+    total = binary_loss(start, targets, **options).sum()
+    return array(torch.autograd.grad(total, start)[0])
+
+
+def binary_loss(
+    logits: Any, targets: Array, *, reduction: str, **weights: Array
+) -> Any:
+    return torch.nn.functional.binary_cross_entropy_with_logits(
+        logits,
+        tensor(targets),
+        reduction=reduction,
+        **{name: tensor(weight) for name, weight in weights.items()},
+    )
+
+
+def default_kl_divergence(p: Array, q: Array) -> Array:
+    return array(torch.nn.functional.kl_div(input=tensor(q).log(), target=tensor(p)))
+
+
+def default_binary_cross_entropy(logits: Array, targets: Array) -> Array:
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    return array(loss(input=tensor(logits), target=tensor(targets)))
 
 
 def default_cross_entropy(logits: Array, targets: Array) -> Array:

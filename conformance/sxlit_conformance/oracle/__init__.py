@@ -22,6 +22,7 @@ from flint import arb, fmpq
 
 from sxlit_conformance.model import Array, Floats, Reference
 from sxlit_conformance.oracle.cache import cache_directory, digest, load, save
+from sxlit_conformance.oracle.elements import ANSWERS, ELEMENTS, answers
 from sxlit_conformance.oracle.formulas import FORMULAS, LOSSES, REDUCED
 from sxlit_conformance.oracle.row import (
     INF,
@@ -63,15 +64,18 @@ def compute(
     operation: str, arguments: Mapping[str, Array], options: Mapping[str, Any]
 ) -> Reference:
     """The exact result of an operation as (hi, lo)."""
+    if operation in ELEMENTS:
+        return elementwise(operation, arguments, options)
     if operation not in FORMULAS:
-        raise ValueError(f"operation: expected one of {list(FORMULAS)}: {operation}")
+        known = [*ELEMENTS, *FORMULAS]
+        raise ValueError(f"operation: expected one of {known}: {operation}")
     axis = int(options.get("axis", -1))
     reduction = str(options.get("reduction", "mean"))
     allowed = {"axis", *(LOSS_OPTIONS if operation in LOSSES else ())}
     if unknown := set(options) - allowed:
         raise ValueError(f"{operation}: the oracle knows {allowed}, not {unknown}")
 
-    first, *others = (np.asarray(a) for a in arguments.values())
+    first = np.asarray(next(iter(arguments.values())))
     logits = np.moveaxis(first.astype(np.float64), axis, -1)
     batch, classes = logits.shape[:-1], logits.shape[-1]
     if classes == 0:
@@ -84,7 +88,7 @@ def compute(
         rows = loss_rows(logits, targets, arguments.get("v"), axis)
         divisor = targets.total() if reduction == "mean" else divisor
     else:
-        weights = weights_like(logits, operation, others, first.shape, axis)
+        weights = weights_like(logits, operation, arguments, axis)
         both = np.stack([logits, weights], axis=-1).reshape(-1, classes, 2)
         rows = []
         for pairs in both:
@@ -112,21 +116,47 @@ def compute(
     return Reference(np.moveaxis(pair[0], -1, axis), np.moveaxis(pair[1], -1, axis))
 
 
+def elementwise(
+    operation: str, arguments: Mapping[str, Array], options: Mapping[str, Any]
+) -> Reference:
+    """The exact result of an operation that knows no class axis."""
+    if unknown := set(options) - ({"reduction"} if operation in ANSWERS else set()):
+        raise ValueError(f"{operation}: the oracle does not know {unknown}")
+    arrays = {name: np.asarray(array) for name, array in arguments.items()}
+    shape = next(iter(arrays.values())).shape
+    columns: list[list[Any]]
+    if operation in ANSWERS:
+        columns = answers(arrays)
+    else:
+        for name, array in arrays.items():
+            expect_shape(name, array, shape)
+        columns = [a.astype(np.float64).ravel().tolist() for a in arrays.values()]
+    reduction = options.get("reduction", "mean") if operation in ANSWERS else "none"
+    divisor = fmpq(len(columns[0]) if reduction == "mean" else 1)
+    to_one = operation == "binary_cross_entropy" and reduction != "none"
+
+    def attempt() -> list[list[Value]]:
+        values = [ELEMENTS[operation](*each) for each in zip(*columns, strict=True)]
+        values = [add(values)] if to_one else values
+        return [[divide(value, divisor, to_one) for value in values]]
+
+    (values,) = certified(attempt, f"{operation} of shape {shape}")
+    hi, lo = split(values).reshape(2, *(() if to_one else shape))
+    return Reference(np.asarray(hi), np.asarray(lo))
+
+
 def weights_like(
-    logits: Floats,
-    operation: str,
-    others: Sequence[Array],
-    shape: tuple[int, ...],
-    axis: int,
+    logits: Floats, operation: str, arguments: Mapping[str, Array], axis: int
 ) -> Floats:
-    """The cotangents, one for each logit, class axis last."""
+    """What goes with each logit, class axis last: a cotangent, a direction, q."""
+    _, *others = arguments.items()
     if not others:
         return np.zeros_like(logits)
-    given = others[0]
+    name, given = others[0]
     if operation == "logsumexp_vjp":
-        expect_shape("g", given, logits.shape[:-1])
+        expect_shape(name, given, logits.shape[:-1])
         return np.broadcast_to(given.astype(np.float64)[..., None], logits.shape)
-    expect_shape("g", given, shape)
+    expect_shape(name, given, np.moveaxis(logits, -1, axis).shape)
     return np.moveaxis(given.astype(np.float64), axis, -1)
 
 
