@@ -277,16 +277,29 @@ def exp_pair(x: FloatArray, x_low: FloatArray) -> DoubleDouble:
     The high part has 26 bits, so that its product with 26 others is exact; the low
     part is at most $2^{-11}$ of it.
     """
-    counted = x * STEPS_PER_UNIT + _INTEGERS
+    counted = x * STEPS_PER_UNIT
+    counted += _INTEGERS
     step = counted.view(np.int64)  # its last bits count the steps
     steps = counted - _INTEGERS
-    r = ((x - steps * STEP[0]) - steps * (STEP[1] + STEP[2])) + x_low
-    growth = r + r * r * (0.5 + r * (1 / 6 + r * (1 / 24)))
+    r = x - steps * STEP[0]
+    steps *= STEP[1] + STEP[2]
+    r -= steps
+    r += x_low
+    growth = np.multiply(r, 1 / 24, out=steps)  # r + r^2 / 2 + r^3 / 6 + r^4 / 24
+    for coefficient in (1 / 6, 1 / 2):
+        growth += coefficient
+        growth *= r
+    growth *= r
+    growth += r
     index = step & 1023
-    growth += np.take(SHORT_RESTS, index, mode="clip") * (1.0 + growth)
-    bits = np.take(SHORT_POWERS, index, mode="clip").view(np.int64)
-    hi = (bits + ((step - index) << 42)).view(np.float64)
-    return DoubleDouble(hi, hi * growth)
+    hi = np.take(SHORT_POWERS, index, mode="clip")
+    bits = hi.view(np.int64)
+    bits += (step - index) << 42
+    rest = np.take(SHORT_RESTS, index, mode="clip")
+    rest *= growth + 1.0
+    growth += rest
+    growth *= hi
+    return DoubleDouble(hi, growth)
 
 
 # %% ../book/12_most_accurate.ipynb #exact-sum
@@ -302,6 +315,8 @@ def sum_of_pairs(x: DoubleDouble, top: FloatArray) -> DoubleDouble:
             reaches to half.
     """
     grid = top * (1.5 * 2.0**20)
-    coarse = (x.hi + grid) - grid
-    rest = (x.hi - coarse) + x.lo
+    coarse = x.hi + grid
+    coarse -= grid
+    rest = x.hi - coarse
+    rest += x.lo
     return two_sum(coarse.sum(axis=-1, keepdims=True), rest.sum(axis=-1, keepdims=True))

@@ -26,7 +26,6 @@ from sxlit.doubledouble import (
     total,
     two_sum,
 )
-from sxlit.rows import two_difference
 from sxlit.widerows import Enclosure
 
 # %% auto #0
@@ -47,6 +46,9 @@ __all__ = [
     "pair_label_loss",
     "pair_label_gradient",
     "pair_entropy",
+    "pair_loss",
+    "pair_gradient",
+    "sums_of_others",
 ]
 
 
@@ -57,7 +59,7 @@ class PairState(NamedTuple):
     Attributes:
         top: the column of one maximum, shape (N, 1).
         shift: $m$, shape (N, 1).
-        gap: $d_i = m - x_i$, exactly, shape (N, C).
+        below: $x_i - m = -d_i$, exactly, shape (N, C).
         weight: $e_i$, shape (N, C), with 26 bits in the high part.
         tail: $t$, shape (N, 1).
         norm: $s = 1 + t$, shape (N, 1).
@@ -65,7 +67,7 @@ class PairState(NamedTuple):
 
     top: npt.NDArray[np.intp]
     shift: FloatArray
-    gap: DoubleDouble
+    below: DoubleDouble
     weight: DoubleDouble
     tail: DoubleDouble
     norm: DoubleDouble
@@ -81,22 +83,31 @@ def is_moderate(rows: FloatArray) -> npt.NDArray[np.bool_]:
         return (top - smallest <= PAIR_LIMIT) & (rows.shape[-1] <= 2**20)
 
 
+def _weights(below: FloatArray, low: FloatArray) -> DoubleDouble:
+    """The exponentials, exactly 0 where a logit is -inf; mends `low` there."""
+    if not np.isneginf(below.min()):
+        return exp_pair(below, low)
+    impossible = np.isneginf(below)
+    low[impossible] = 0.0
+    weight = exp_pair(np.maximum(below, -PAIR_LIMIT), low)
+    weight.hi[impossible] = weight.lo[impossible] = 0.0
+    return weight
+
+
 def pair_state(rows: FloatArray) -> PairState:
     """Read the state off rows of logits, shape (N, C), that are moderate."""
     with np.errstate(under="ignore", invalid="ignore"):
         top = rows.argmax(axis=-1, keepdims=True)
         shift = np.take_along_axis(rows, top, axis=-1)
-        gap = DoubleDouble(*two_difference(shift, rows))
-        weight = exp_pair(np.maximum(-gap.hi, -PAIR_LIMIT), -gap.lo)
-        impossible = np.isinf(gap.hi)
-        if impossible.any():
-            weight = DoubleDouble(*(np.where(impossible, 0.0, part) for part in weight))
-        others = DoubleDouble(*(part.copy() for part in weight))
-        for part in others:
-            np.put_along_axis(part, top, 0.0, axis=-1)
-        size = np.frexp(others.hi.max(axis=-1, keepdims=True))[1]
-        tail = sum_of_pairs(others, np.ldexp(1.0, size))
-        return PairState(top, shift, gap, weight, tail, add(exactly(1.0), tail))
+        below, low = two_sum(rows, -shift)
+        weight = _weights(below, low)
+        np.put_along_axis(weight.hi, top, 0.0, axis=-1)
+        size = np.frexp(weight.hi.max(axis=-1, keepdims=True))[1]
+        tail = sum_of_pairs(weight, np.ldexp(1.0, size))
+        np.put_along_axis(weight.hi, top, 1.0, axis=-1)  # what e^0 was, exactly
+        return PairState(
+            top, shift, DoubleDouble(below, low), weight, tail, add(exactly(1.0), tail)
+        )
 
 
 # %% ../book/12_most_accurate.ipynb #pair-functions
@@ -122,8 +133,7 @@ def enclose(
     x: DoubleDouble, relative: float = ROW_ERROR, size: FloatArray | None = None
 ) -> Enclosure:
     size = np.abs(x.hi) if size is None else size
-    exponent = np.zeros(x.hi.shape, np.intc)
-    return Enclosure(x.hi, x.lo, relative * size, exponent)
+    return Enclosure(x.hi, x.lo, relative * size, np.zeros((), np.intc))
 
 
 def log_norm(state: PairState) -> DoubleDouble:
@@ -136,8 +146,8 @@ def surprise(state: PairState) -> DoubleDouble:
     r"""Return $-\log p_i = d_i + L$, shape (N, C); infinite where the gap is."""
     with np.errstate(invalid="ignore"):
         log_norms = log_norm(state)
-        both = two_sum(state.gap.hi, log_norms.hi)
-        low = both.lo + (state.gap.lo + log_norms.lo)
+        both = two_sum(-state.below.hi, log_norms.hi)
+        low = both.lo + (log_norms.lo - state.below.lo)
     return DoubleDouble(both.hi, np.where(np.isinf(both.hi), 0.0, low))
 
 
@@ -178,6 +188,46 @@ def pair_label_gradient(state: PairState, label: npt.NDArray[np.intp]) -> Enclos
 
 def pair_entropy(state: PairState) -> Enclosure:
     r"""Return $\sum_i p_i (d_i + L)$, shape (N, 1)."""
-    finite = np.isfinite(state.gap.hi)
+    finite = np.isfinite(state.below.hi)
     known = DoubleDouble(*(np.where(finite, part, 0.0) for part in surprise(state)))
     return enclose(total(multiply(two_sum(*probability(state)), known)))
+
+
+def pair_loss(state: PairState, q: FloatArray) -> Enclosure:
+    r"""Return $\sum_i q_i (d_i + L)$, within `ROW_ERROR` of $\sum |q_i| (d_i + L)$.
+
+    Weights are 0, or from $2^{-200}$ to $2^{200}$ in size, and 0 where a gap is
+    infinite.
+    """
+    known = DoubleDouble(*(np.where(q == 0.0, 0.0, part) for part in surprise(state)))
+    terms = multiply(exactly(q), known)
+    size = np.abs(terms.hi).sum(axis=-1, keepdims=True)
+    return enclose(total(terms), size=size)
+
+
+def pair_gradient(state: PairState, q: FloatArray) -> Enclosure:
+    r"""Return $p_j \sum_{k \ne j} q_k - q_j c_j$, within `ROW_ERROR` of the terms.
+
+    That is, of $p_j \sum_{k \ne j} |q_k| + |q_j| c_j$. Weights as in `pair_loss`.
+    """
+    others = add(state.norm, negative(two_sum(*state.weight)))
+    for part, tail in zip(others, state.tail, strict=True):
+        np.put_along_axis(part, state.top, tail, axis=-1)
+    complements = multiply(others, divide(exactly(1.0), state.norm))
+    p = two_sum(*probability(state))
+    up, down = multiply(p, sums_of_others(q)), multiply(exactly(q), complements)
+    size = p.hi * sums_of_others(np.abs(q)).hi + np.abs(down.hi)
+    return enclose(add(up, negative(down)), size=size)
+
+
+def sums_of_others(q: FloatArray) -> DoubleDouble:
+    """Return the sum of each row without the entry itself, shape (N, C)."""
+    top = np.abs(q).argmax(axis=-1, keepdims=True)
+    largest = np.take_along_axis(q, top, axis=-1)
+    rest = q.copy()
+    np.put_along_axis(rest, top, 0.0, axis=-1)
+    rests = total(exactly(rest))
+    others = add(exactly(largest), add(rests, exactly(-q)))
+    for part, at_top in zip(others, rests, strict=True):
+        np.put_along_axis(part, top, at_top, axis=-1)
+    return others
