@@ -42,7 +42,7 @@ __all__ = [
 
 # %% ../book/12_most_accurate.ipynb #accurate-driver
 Precision = Literal["float64", "double-double"]
-BLOCK = 12288  # numbers that are worked on at once: they stay in the cache
+BLOCK = 8192  # numbers that are worked on at once: they stay in the cache
 
 
 class Forms(NamedTuple):
@@ -55,7 +55,7 @@ class Forms(NamedTuple):
         width: how many results a row has; 0 for one of each class.
     """
 
-    pair: Callable[..., wide.Enclosure]
+    pair: Callable[..., pair.Close]
     wide: Callable[..., wide.Enclosure]
     limit: Callable[..., FloatArray]
     width: int = 0
@@ -80,12 +80,13 @@ def rounded_rows(
     For float64 the first form stands, unless `precision` is "double-double".
     """
     once = np.dtype(dtype) == np.float64 and precision == "float64"
-    value, undecided = np.zeros((len(rows), forms.width or rows.shape[-1]), dtype), 0
+    value, undecided = np.empty((len(rows), forms.width or rows.shape[-1]), dtype), 0
     count = max(1, BLOCK // max(1, rows.shape[-1]))
+    work = np.empty((7, min(count, len(rows)), rows.shape[-1]))
     for start in range(0, len(rows), count):
         part = slice(start, start + count)
         given = () if targets is None else (targets[part],)
-        undecided += _fill(value[part], forms, rows[part], given, once)
+        undecided += _fill(value[part], forms, rows[part], given, once, work)
     return Counted(value, undecided)
 
 
@@ -95,21 +96,22 @@ def _fill(
     rows: FloatArray,
     given: tuple[npt.NDArray[Any], ...],
     once: bool,
+    work: FloatArray,
 ) -> int:
     """Fill in the results of some rows, and return how many are undecided."""
     moderate = pair.is_moderate(rows) & _moderate_targets(rows, given)
     left = ~moderate
     if moderate.all():
-        found = forms.pair(pair.pair_state(rows), *given)
+        found = forms.pair(pair.pair_state(rows, work[:, : len(rows)]), *given)
         if once:
             np.add(found.hi, found.lo, out=value)
             return 0
-        value[...], decided = round_to(*_asked(found, value.dtype))
+        value[...], decided = round_to(*_asked(found.enclosure, value.dtype))
         left = ~decided.all(axis=-1)
     elif moderate.any():
         chosen = (rows[moderate], *(target[moderate] for target in given))
         some = np.zeros((len(chosen[0]), value.shape[-1]), value.dtype)
-        undecided = _fill(some, forms, chosen[0], chosen[1:], once)
+        undecided = _fill(some, forms, chosen[0], chosen[1:], once, work)
         value[moderate] = some
         return undecided + _fill_left(value, forms, rows, given, left)
     return _fill_left(value, forms, rows, given, left)

@@ -176,6 +176,8 @@ POWERS = _powers()
 # The same as h (1 + r), with 26 bits in h: its products with 26 bits are exact.
 SHORT_POWERS = short(POWERS.hi)
 SHORT_RESTS = ((POWERS.hi - SHORT_POWERS) + POWERS.lo) / SHORT_POWERS
+# Bits of h to which a number of steps, moved to the exponent's place, is added.
+SHORT_BITS = SHORT_POWERS.view(np.int64) - (np.arange(1024) << 42)
 
 
 # %% ../book/12_most_accurate.ipynb #exp
@@ -271,17 +273,23 @@ PAIR_LIMIT = 680.0
 _INTEGERS = 1.5 * 2.0**52  # a sum with it has no fraction
 
 
-def exp_pair(x: FloatArray, x_low: FloatArray) -> DoubleDouble:
+def exp_pair(
+    x: FloatArray, x_low: FloatArray, work: FloatArray | None = None
+) -> DoubleDouble:
     r"""Return $e^{x + x_{low}}$ for $-680 \le x \le 0$, fast, within `PAIR_ERROR`.
 
     The high part has 26 bits, so that its product with 26 others is exact; the low
-    part is at most $2^{-11}$ of it.
+    part is at most $2^{-11}$ of it. Both lie in `work`, five arrays of the shape of
+    `x`, if that is given.
     """
-    counted = x * STEPS_PER_UNIT
+    work = np.empty((5, *x.shape)) if work is None else work
+    counted, steps, r, high, last = work
+    np.multiply(x, STEPS_PER_UNIT, out=counted)
     counted += _INTEGERS
     step = counted.view(np.int64)  # its last bits count the steps
-    steps = counted - _INTEGERS
-    r = x - steps * STEP[0]
+    np.subtract(counted, _INTEGERS, out=steps)
+    np.multiply(steps, STEP[0], out=r)
+    np.subtract(x, r, out=r)
     steps *= STEP[1] + STEP[2]
     r -= steps
     r += x_low
@@ -291,32 +299,36 @@ def exp_pair(x: FloatArray, x_low: FloatArray) -> DoubleDouble:
         growth *= r
     growth *= r
     growth += r
-    index = step & 1023
-    hi = np.take(SHORT_POWERS, index, mode="clip")
-    bits = hi.view(np.int64)
-    bits += (step - index) << 42
-    rest = np.take(SHORT_RESTS, index, mode="clip")
-    rest *= growth + 1.0
+    index = np.bitwise_and(step, 1023, out=last.view(np.int64))
+    bits = np.take(SHORT_BITS, index, mode="clip", out=high.view(np.int64))
+    rest = np.take(SHORT_RESTS, index, mode="clip", out=r)
+    step <<= 42
+    bits += step
+    rest *= np.add(growth, 1.0, out=counted)
     growth += rest
-    growth *= hi
-    return DoubleDouble(hi, growth)
+    growth *= high
+    return DoubleDouble(high, growth)
 
 
 # %% ../book/12_most_accurate.ipynb #exact-sum
 SUM_ERROR = 2.0**-57
 
 
-def sum_of_pairs(x: DoubleDouble, top: FloatArray) -> DoubleDouble:
+def sum_of_pairs(
+    x: DoubleDouble, top: FloatArray, work: FloatArray | None = None
+) -> DoubleDouble:
     r"""Sum rows of `exp_pair`s, (N, n) to (N, 1), $n \le 2^{20}$, within `SUM_ERROR`.
 
     Args:
         x: the pairs, none negative.
         top: powers of two, shape (N, 1), that no high part exceeds and the largest
             reaches to half.
+        work: two arrays of the shape of the parts, to work in.
     """
+    coarse, rest = np.empty((2, *x.hi.shape)) if work is None else work
     grid = top * (1.5 * 2.0**20)
-    coarse = x.hi + grid
+    np.add(x.hi, grid, out=coarse)
     coarse -= grid
-    rest = x.hi - coarse
+    np.subtract(x.hi, coarse, out=rest)
     rest += x.lo
     return two_sum(coarse.sum(axis=-1, keepdims=True), rest.sum(axis=-1, keepdims=True))

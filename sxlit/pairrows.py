@@ -35,9 +35,10 @@ __all__ = [
     "PairState",
     "is_moderate",
     "pair_state",
+    "Close",
     "pair_softmax",
     "probability",
-    "enclose",
+    "close",
     "log_norm",
     "surprise",
     "pair_log_softmax",
@@ -76,38 +77,52 @@ class PairState(NamedTuple):
 def is_moderate(rows: FloatArray) -> npt.NDArray[np.bool_]:
     """Say which rows, shape (N, C), have a `PairState`: gaps to 680, or -inf."""
     with np.errstate(over="ignore", invalid="ignore"):
-        top = rows.max(axis=-1)
-        smallest = rows.min(axis=-1)
-        if np.isneginf(smallest).any():
-            smallest = rows.min(axis=-1, initial=np.inf, where=~np.isneginf(rows))
-        return (top - smallest <= PAIR_LIMIT) & (rows.shape[-1] <= 2**20)
+        top, least = rows.max(axis=-1), rows.min(axis=-1)
+        if np.isneginf(least).any():
+            least = rows.min(axis=-1, initial=np.inf, where=~np.isneginf(rows))
+        return (top - least <= PAIR_LIMIT) & (rows.shape[-1] <= 2**20)
 
 
-def _weights(below: FloatArray, low: FloatArray) -> DoubleDouble:
-    """The exponentials, exactly 0 where a logit is -inf; mends `low` there."""
-    if not np.isneginf(below.min()):
-        return exp_pair(below, low)
-    impossible = np.isneginf(below)
-    low[impossible] = 0.0
-    weight = exp_pair(np.maximum(below, -PAIR_LIMIT), low)
-    weight.hi[impossible] = weight.lo[impossible] = 0.0
-    return weight
+def pair_state(rows: FloatArray, work: FloatArray | None = None) -> PairState:
+    """Read the state off rows of logits, shape (N, C), that are moderate.
 
-
-def pair_state(rows: FloatArray) -> PairState:
-    """Read the state off rows of logits, shape (N, C), that are moderate."""
+    Most of its arrays lie in `work`, shape (7, N, C), if that is given.
+    """
+    work = np.empty((7, *rows.shape)) if work is None else work
     with np.errstate(under="ignore", invalid="ignore"):
         top = rows.argmax(axis=-1, keepdims=True)
         shift = np.take_along_axis(rows, top, axis=-1)
-        below, low = two_sum(rows, -shift)
-        weight = _weights(below, low)
+        below = _differences(rows, shift, work[:3])
+        weight = _weights(below, work[2:])
         np.put_along_axis(weight.hi, top, 0.0, axis=-1)
         size = np.frexp(weight.hi.max(axis=-1, keepdims=True))[1]
-        tail = sum_of_pairs(weight, np.ldexp(1.0, size))
+        tail = sum_of_pairs(weight, np.ldexp(1.0, size), work[2:5:2])
         np.put_along_axis(weight.hi, top, 1.0, axis=-1)  # what e^0 was, exactly
-        return PairState(
-            top, shift, DoubleDouble(below, low), weight, tail, add(exactly(1.0), tail)
-        )
+        return PairState(top, shift, below, weight, tail, add(exactly(1.0), tail))
+
+
+def _differences(rows: FloatArray, shift: FloatArray, work: FloatArray) -> DoubleDouble:
+    """The two_sum of `rows` and `-shift`, in memory that is there already."""
+    below, low, taken = work
+    np.subtract(rows, shift, out=below)
+    np.subtract(below, rows, out=taken)
+    np.subtract(below, taken, out=low)
+    np.subtract(rows, low, out=low)
+    taken += shift
+    low -= taken
+    return DoubleDouble(below, low)
+
+
+def _weights(below: DoubleDouble, work: FloatArray) -> DoubleDouble:
+    """The exponentials, exactly 0 where a logit is -inf; mends `below.lo` there."""
+    if not np.isneginf(below.hi.min()):
+        return exp_pair(*below, work)
+    impossible = np.isneginf(below.hi)
+    below.lo[impossible] = 0.0
+    weight = exp_pair(np.maximum(below.hi, -PAIR_LIMIT), below.lo, work)
+    for part in weight:
+        part[impossible] = 0.0
+    return weight
 
 
 # %% ../book/12_most_accurate.ipynb #pair-functions
@@ -115,9 +130,25 @@ SOFTMAX_ERROR = 2.0**-56
 ROW_ERROR = 2.0**-54
 
 
-def pair_softmax(state: PairState) -> Enclosure:
+class Close(NamedTuple):
+    """A number known to lie within `relative * size` of `hi + lo`."""
+
+    hi: FloatArray
+    lo: FloatArray
+    relative: float
+    size: FloatArray
+
+    @property
+    def enclosure(self) -> Enclosure:
+        """The same, with the error that `sxlit.rounding.round_to` asks for."""
+        error = self.relative * np.abs(self.size)
+        return Enclosure(self.hi, self.lo, error, np.zeros(self.hi.shape, np.intc))
+
+
+def pair_softmax(state: PairState) -> Close:
     r"""Return $p_i = e_i / s$, shape (N, C), within `SOFTMAX_ERROR` of itself."""
-    return enclose(probability(state), SOFTMAX_ERROR)
+    hi, lo = probability(state)
+    return Close(hi, lo, SOFTMAX_ERROR, hi)
 
 
 def probability(state: PairState) -> DoubleDouble:
@@ -125,15 +156,13 @@ def probability(state: PairState) -> DoubleDouble:
     inverse = divide(exactly(1.0), state.norm)
     first = short(inverse.hi)
     rest = (inverse.hi - first) + inverse.lo
-    hi, lo = state.weight
-    return DoubleDouble(hi * first, hi * rest + lo * inverse.hi)
+    low = state.weight.lo * inverse.hi
+    low += state.weight.hi * rest
+    return DoubleDouble(state.weight.hi * first, low)
 
 
-def enclose(
-    x: DoubleDouble, relative: float = ROW_ERROR, size: FloatArray | None = None
-) -> Enclosure:
-    size = np.abs(x.hi) if size is None else size
-    return Enclosure(x.hi, x.lo, relative * size, np.zeros((), np.intc))
+def close(x: DoubleDouble, size: FloatArray | None = None) -> Close:
+    return Close(x.hi, x.lo, ROW_ERROR, x.hi if size is None else size)
 
 
 def log_norm(state: PairState) -> DoubleDouble:
@@ -151,29 +180,29 @@ def surprise(state: PairState) -> DoubleDouble:
     return DoubleDouble(both.hi, np.where(np.isinf(both.hi), 0.0, low))
 
 
-def pair_log_softmax(state: PairState) -> Enclosure:
+def pair_log_softmax(state: PairState) -> Close:
     r"""Return $\log p_i = -(d_i + L)$, shape (N, C)."""
-    return enclose(negative(surprise(state)))
+    return close(negative(surprise(state)))
 
 
 def negative(x: DoubleDouble) -> DoubleDouble:
     return DoubleDouble(0.0 - x.hi, 0.0 - x.lo)
 
 
-def pair_logsumexp(state: PairState) -> Enclosure:
+def pair_logsumexp(state: PairState) -> Close:
     r"""Return $m + L$, shape (N, 1), within `ROW_ERROR` of $L + 2^{-46} |m|$."""
     log_norms = log_norm(state)
     size = log_norms.hi + 2.0**-46 * np.abs(state.shift)
-    return enclose(add(exactly(state.shift), log_norms), size=size)
+    return close(add(exactly(state.shift), log_norms), size)
 
 
-def pair_label_loss(state: PairState, label: npt.NDArray[np.intp]) -> Enclosure:
+def pair_label_loss(state: PairState, label: npt.NDArray[np.intp]) -> Close:
     r"""Return $d_y + L$, shape (N, 1), for labels of that shape."""
     losses = (np.take_along_axis(x, label, axis=-1) for x in surprise(state))
-    return enclose(DoubleDouble(*losses))
+    return close(DoubleDouble(*losses))
 
 
-def pair_label_gradient(state: PairState, label: npt.NDArray[np.intp]) -> Enclosure:
+def pair_label_gradient(state: PairState, label: npt.NDArray[np.intp]) -> Close:
     r"""Return $p_j$, but $-c_y$ at the label, shape (N, C)."""
     own = (np.take_along_axis(x, label, axis=-1) for x in state.weight)
     others = add(state.norm, negative(two_sum(*own)))
@@ -183,17 +212,17 @@ def pair_label_gradient(state: PairState, label: npt.NDArray[np.intp]) -> Enclos
     gradient = probability(state)
     for part, at_label in zip(gradient, missing, strict=True):
         np.put_along_axis(part, label, at_label, axis=-1)
-    return enclose(gradient)
+    return close(gradient)
 
 
-def pair_entropy(state: PairState) -> Enclosure:
+def pair_entropy(state: PairState) -> Close:
     r"""Return $\sum_i p_i (d_i + L)$, shape (N, 1)."""
     finite = np.isfinite(state.below.hi)
     known = DoubleDouble(*(np.where(finite, part, 0.0) for part in surprise(state)))
-    return enclose(total(multiply(two_sum(*probability(state)), known)))
+    return close(total(multiply(two_sum(*probability(state)), known)))
 
 
-def pair_loss(state: PairState, q: FloatArray) -> Enclosure:
+def pair_loss(state: PairState, q: FloatArray) -> Close:
     r"""Return $\sum_i q_i (d_i + L)$, within `ROW_ERROR` of $\sum |q_i| (d_i + L)$.
 
     Weights are 0, or from $2^{-200}$ to $2^{200}$ in size, and 0 where a gap is
@@ -202,10 +231,10 @@ def pair_loss(state: PairState, q: FloatArray) -> Enclosure:
     known = DoubleDouble(*(np.where(q == 0.0, 0.0, part) for part in surprise(state)))
     terms = multiply(exactly(q), known)
     size = np.abs(terms.hi).sum(axis=-1, keepdims=True)
-    return enclose(total(terms), size=size)
+    return close(total(terms), size)
 
 
-def pair_gradient(state: PairState, q: FloatArray) -> Enclosure:
+def pair_gradient(state: PairState, q: FloatArray) -> Close:
     r"""Return $p_j \sum_{k \ne j} q_k - q_j c_j$, within `ROW_ERROR` of the terms.
 
     That is, of $p_j \sum_{k \ne j} |q_k| + |q_j| c_j$. Weights as in `pair_loss`.
@@ -217,7 +246,7 @@ def pair_gradient(state: PairState, q: FloatArray) -> Enclosure:
     p = two_sum(*probability(state))
     up, down = multiply(p, sums_of_others(q)), multiply(exactly(q), complements)
     size = p.hi * sums_of_others(np.abs(q)).hi + np.abs(down.hi)
-    return enclose(add(up, negative(down)), size=size)
+    return close(add(up, negative(down)), size)
 
 
 def sums_of_others(q: FloatArray) -> DoubleDouble:
