@@ -42,7 +42,7 @@ __all__ = [
 
 # %% ../book/12_most_accurate.ipynb #accurate-driver
 Precision = Literal["float64", "double-double"]
-BLOCK = 8192  # numbers that are worked on at once: they stay in the cache
+BLOCK = 2**15  # numbers worked on at once: seven such arrays fit a cache
 
 
 class Forms(NamedTuple):

@@ -104,12 +104,13 @@ def round_to(
 
     Returns:
         The rounding of `hi + lo` to nearest, ties to even, and whether everything
-        within the error rounds to it. The sign of a zero is not decided.
+        within the error rounds to it, but for the sign of a zero.
 
     Raises:
         TypeError: another dtype.
 
-    At the edges: an infinite or NaN `hi` stands for itself, decided.
+    At the edges: an infinite or NaN `hi` stands for itself, decided, and so does a
+    zero whose error is 0, with its sign.
 
     Examples:
         >>> round_to(1.0, 2.0**-25, 2.0**-60, np.float32)
@@ -129,6 +130,6 @@ def round_to(
         wide = np.where(error == 0.0, 0.0, error + 2.0**-51 * (error + np.abs(lo)))
         sums = (two_sum(hi, lo + by) for by in (-wide, 0.0, wide))
         below, value, above = (nearest(*s, form, exponent) for s in sums)
-        special = ~np.isfinite(hi)
+        special = ~np.isfinite(hi) | ((hi == 0.0) & (lo == 0.0) & (error == 0.0))
         value = np.where(special, hi, value)
         return Rounded(value.astype(kind), special | (below == above))
