@@ -25,6 +25,7 @@ __all__ = [
     "short",
     "two_product",
     "add",
+    "add_with_loss",
     "multiply",
     "divide",
     "exactly",
@@ -92,6 +93,17 @@ def add(x: DoubleDouble, y: DoubleDouble) -> DoubleDouble:
     high, low = two_sum(x.hi, y.hi), two_sum(x.lo, y.lo)
     middle = two_sum(high.hi, high.lo + low.hi)
     return two_sum(middle.hi, low.lo + middle.lo)
+
+
+def add_with_loss(
+    x: DoubleDouble, y: DoubleDouble
+) -> tuple[DoubleDouble, DoubleDouble]:
+    """Return `add(x, y)` and what it lost: their sum is exactly `x + y`."""
+    high, low = two_sum(x.hi, y.hi), two_sum(x.lo, y.lo)
+    center = two_sum(high.lo, low.hi)
+    middle = two_sum(high.hi, center.hi)
+    last = two_sum(low.lo, middle.lo)
+    return two_sum(middle.hi, last.hi), DoubleDouble(center.lo, last.lo)
 
 
 def multiply(x: DoubleDouble, y: DoubleDouble) -> DoubleDouble:
@@ -331,4 +343,14 @@ def sum_of_pairs(
     coarse -= grid
     np.subtract(x.hi, coarse, out=rest)
     rest += x.lo
-    return two_sum(coarse.sum(axis=-1, keepdims=True), rest.sum(axis=-1, keepdims=True))
+    return two_sum(coarse.sum(axis=-1, keepdims=True), _sum_in_place(rest))
+
+
+def _sum_in_place(x: FloatArray) -> FloatArray:
+    """Sum rows by halves: NumPy's own order of summation depends on the processor."""
+    while (n := x.shape[-1]) > 1:
+        half = n // 2
+        x[:, :half] += x[:, half : 2 * half]
+        x[:, : n % 2] += x[:, n - n % 2 :]
+        x = x[:, :half]
+    return x

@@ -80,7 +80,8 @@ def is_moderate(rows: FloatArray) -> npt.NDArray[np.bool_]:
         top, least = rows.max(axis=-1), rows.min(axis=-1)
         if np.isneginf(least).any():
             least = rows.min(axis=-1, initial=np.inf, where=~np.isneginf(rows))
-        return (top - least <= PAIR_LIMIT) & (rows.shape[-1] <= 2**20)
+        moderate = np.isfinite(top) & (top - least <= PAIR_LIMIT)
+        return moderate & (rows.shape[-1] <= 2**20)
 
 
 def pair_state(rows: FloatArray, work: FloatArray | None = None) -> PairState:

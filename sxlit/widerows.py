@@ -16,6 +16,7 @@ from sxlit.doubledouble import (
     Exponents,
     Scaled,
     add,
+    add_with_loss,
     divide,
     exactly,
     exp,
@@ -42,6 +43,7 @@ __all__ = [
     "probability",
     "surprise",
     "wide_log_softmax",
+    "wide_surprise",
     "wide_logsumexp",
     "wide_label_loss",
     "wide_loss",
@@ -211,7 +213,27 @@ def surprise(state: WideState) -> Scaled:
 
 def wide_log_softmax(state: WideState) -> Enclosure:
     r"""Return $\log p_i = -(d_i + L)$, shape (N, C)."""
-    return enclose(negative(surprise(state)))
+    hi, lo, error, exponent = wide_surprise(state)
+    return Enclosure(0.0 - hi, 0.0 - lo, error, exponent)
+
+
+def wide_surprise(state: WideState) -> Enclosure:
+    r"""Return $-\log p_i = d_i + L$, shape (N, C), within `WIDE_ERROR` of $L$.
+
+    The gap is exact, and mostly of few digits: then the sum is halfway between two
+    numbers of a short format, but for an $L$ that may be as small as $2^{-2000}$.
+    """
+    exponent = np.maximum(state.gap.exponent, state.log_norm.exponent) - 900
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        gap, log_norm = state.gap.over(exponent), state.log_norm.over(exponent)
+        both, lost = add_with_loss(gap, log_norm)
+        cut = np.ldexp(1.0, np.clip(FLOOR - exponent, -1074, 1000))
+        error = WIDE_ERROR * log_norm.hi + (cut + 2.0**-1070)
+        error = np.where(state.log_norm.hi == 0.0, 0.0, error)
+        error += 2.0 * (np.abs(lost.hi) + np.abs(lost.lo))
+        endless = np.isinf(gap.hi)
+    hi, lo = np.where(endless, gap.hi, both.hi), np.where(endless, 0.0, both.lo)
+    return Enclosure(hi, lo, np.where(endless, 0.0, error), exponent.astype(np.intc))
 
 
 def wide_logsumexp(state: WideState) -> Enclosure:
@@ -224,7 +246,8 @@ def wide_logsumexp(state: WideState) -> Enclosure:
 # %% ../book/12_most_accurate.ipynb #wide-loss
 def wide_label_loss(state: WideState, label: npt.NDArray[np.intp]) -> Enclosure:
     r"""Return $d_y + L$, shape (N, 1), for labels of that shape."""
-    return enclose(at(surprise(state), label))
+    columns = (np.take_along_axis(x, label, axis=-1) for x in wide_surprise(state))
+    return Enclosure(*columns)
 
 
 def wide_loss(state: WideState, q: FloatArray) -> Enclosure:
