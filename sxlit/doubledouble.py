@@ -68,7 +68,7 @@ def short(a: FloatArray) -> FloatArray:
         >>> float(short(np.array(1.0 + 2.0**-40)))
         1.0
     """
-    bits = np.ascontiguousarray(a, dtype=np.float64).view(np.int64)
+    bits = np.asarray(a, dtype=np.float64).view(np.int64)
     return ((bits + (1 << 26)) & -(1 << 27)).view(np.float64)
 
 
@@ -152,7 +152,7 @@ def _constant(hi: str, lo: str) -> DoubleDouble:
 
 
 LN2 = _constant("0x1.62e42fefa39efp-1", "0x1.abc9e3b39803fp-56")
-# log(2) / 1024 in three parts; a million times the first two is exact.
+# log(2) / 1024 in three parts; two million times the first two is exact.
 STEP = tuple(
     map(
         float.fromhex, ("0x1.62e42ffp-11", "-0x1.718432a2p-45", "0x1.3c7673007e5edp-79")
@@ -281,14 +281,14 @@ def _log_near_one(z: Scaled) -> Scaled:
 
 # %% ../book/12_most_accurate.ipynb #exp-pair
 PAIR_ERROR = 2.0**-62
-PAIR_LIMIT = 680.0
+PAIR_LIMIT = 600.0
 _INTEGERS = 1.5 * 2.0**52  # a sum with it has no fraction
 
 
 def exp_pair(
     x: FloatArray, x_low: FloatArray, work: FloatArray | None = None
 ) -> DoubleDouble:
-    r"""Return $e^{x + x_{low}}$ for $-680 \le x \le 0$, fast, within `PAIR_ERROR`.
+    r"""Return $e^{x + x_{low}}$ for $-600 \le x \le 0$, fast, within `PAIR_ERROR`.
 
     The high part has 26 bits, so that its product with 26 others is exact; the low
     part is at most $2^{-11}$ of it. Both lie in `work`, five arrays of the shape of

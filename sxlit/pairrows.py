@@ -75,7 +75,7 @@ class PairState(NamedTuple):
 
 
 def is_moderate(rows: FloatArray) -> npt.NDArray[np.bool_]:
-    """Say which rows, shape (N, C), have a `PairState`: gaps to 680, or -inf."""
+    """Say which rows, shape (N, C), have a `PairState`: gaps to 600, or -inf."""
     with np.errstate(over="ignore", invalid="ignore"):
         top, least = rows.max(axis=-1), rows.min(axis=-1)
         if np.isneginf(least).any():
@@ -226,7 +226,7 @@ def pair_entropy(state: PairState) -> Close:
 def pair_loss(state: PairState, q: FloatArray) -> Close:
     r"""Return $\sum_i q_i (d_i + L)$, within `ROW_ERROR` of $\sum |q_i| (d_i + L)$.
 
-    Weights are 0, or from $2^{-200}$ to $2^{200}$ in size, and 0 where a gap is
+    Weights are 0, or from $2^{-100}$ to $2^{100}$ in size, and 0 where a gap is
     infinite.
     """
     known = DoubleDouble(*(np.where(q == 0.0, 0.0, part) for part in surprise(state)))

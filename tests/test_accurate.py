@@ -89,8 +89,8 @@ def rows(spreads: tuple[float, ...], sizes: tuple[int, ...]) -> list[np.ndarray]
     rng = np.random.default_rng(12)
     random = [rng.standard_normal(n) * s for n in sizes for s in spreads]
     chosen = [
-        [0.0, 0.0], [20.0, 0.0, 0.0], [0.0, -679.0], [5.0, -INF, -INF], [-3.0],
-        [0.0, -INF, -650.0, -651.0], [0.3, -600.0], [1e-310, 0.0], [0.0, -40.0, -41.0],
+        [0.0, 0.0], [20.0, 0.0, 0.0], [0.0, -599.0], [5.0, -INF, -INF], [-3.0],
+        [0.0, -INF, -550.0, -551.0], [0.3, -500.0], [1e-310, 0.0], [0.0, -40.0, -41.0],
         [-np.log(2.0), -np.log(2.0)], [1e5, 1e5 - 0.1, 1e5 - 300.0], [-1e17, -1e17, 8.0 - 1e17],
         [0.0] * 7, [2.0**-60, -(2.0**-1074)],
     ]  # fmt: skip
@@ -145,7 +145,7 @@ def test_rows_in_double_double_are_within_their_errors(row: np.ndarray) -> None:
 @pytest.mark.parametrize("row", MODERATE, ids=lambda row: f"{len(row)}-{row[0]:.4g}")
 def test_rows_in_pairs_are_within_their_errors(row: np.ndarray) -> None:
     if not pairrows.is_moderate(row[None]).all():
-        pytest.skip("its gaps go beyond 680: not in the theorem")
+        pytest.skip("its gaps go beyond 600: not in the theorem")
     exact, n = Exact.of(row), len(row)
     state = pairrows.pair_state(row[None])
     assert holds(pairrows.pair_softmax(state).enclosure, exact.p)

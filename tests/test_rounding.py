@@ -116,7 +116,9 @@ def test_what_is_decided_is_right_for_both_ends(name: str) -> None:
     values = some_numbers(name, 600)
     values = values[(values > 2.0**-960) & (values < 2.0**1000)]
     size = np.frexp(values)[1]
-    unit = np.ldexp(1.0, np.maximum(size - FORMATS[name].precision, FORMATS[name].lowest))
+    unit = np.ldexp(
+        1.0, np.maximum(size - FORMATS[name].precision, FORMATS[name].lowest)
+    )
     lo = rng.choice([0, 1, -1], values.size) * unit * 10.0 ** rng.uniform(-30, 0)
     lo += rng.choice([0, 0.5, 0.25], values.size) * unit
     error = unit * 10.0 ** rng.uniform(-32, 1, values.size)
