@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sxlit import pairrows as pair
 from sxlit import widerows as wide
 from sxlit.arrays import Batch, FloatArray, as_array, as_batch
-from sxlit.rounding import FORMATS, round_to
+from sxlit.rounding import FORMATS
 from sxlit.rowloss import Distributions, Labels
 from sxlit.rows import row_state
 from sxlit.rows import probabilities as plain_probabilities
@@ -106,7 +106,7 @@ def _fill(
         if once:
             np.add(found.hi, found.lo, out=value)
             return 0
-        value[...], decided = round_to(*_asked(found.enclosure, value.dtype))
+        value[...], decided = wide.round_enclosure(found.enclosure, value.dtype)
         left = ~decided.all(axis=-1)
     elif moderate.any():
         chosen = (rows[moderate], *(target[moderate] for target in given))
@@ -130,17 +130,13 @@ def _fill_left(
     undecided = 0
     if left.any():
         found = forms.wide(wide.wide_state(rows[left]), *(t[left] for t in given))
-        value[left], decided = round_to(*_asked(found, value.dtype))
+        value[left], decided = wide.round_enclosure(found, value.dtype)
         undecided = int(np.count_nonzero(~decided))
     if limits.any():
         value[limits] = forms.limit(
             row_state(rows[limits]), *(t[limits] for t in given)
         )
     return undecided
-
-
-def _asked(found: wide.Enclosure, dtype: npt.DTypeLike) -> tuple[Any, ...]:
-    return found.hi, found.lo, found.error, dtype, found.exponent
 
 
 def _moderate_targets(rows: FloatArray, given: tuple[Any, ...]) -> Any:

@@ -269,7 +269,7 @@ def _log_near_one(z: Scaled) -> Scaled:
     w = divide(z.digits, add(exactly(2.0), z.over(0)))
     true = Scaled(*w, z.exponent).over(0)
     square = multiply(true, true)
-    rest = 0.0
+    rest = np.zeros_like(square.hi)
     for i in range(20, 9, -1):
         rest = 1.0 / (2 * i + 1) + square.hi * rest
     series = exactly(rest)

@@ -143,7 +143,8 @@ class Close(NamedTuple):
     def enclosure(self) -> Enclosure:
         """The same, with the error that `sxlit.rounding.round_to` asks for."""
         error = self.relative * np.abs(self.size)
-        return Enclosure(self.hi, self.lo, error, np.zeros(self.hi.shape, np.intc))
+        exponent = np.zeros(self.hi.shape, np.intc)
+        return Enclosure(self.hi, self.lo, error, exponent, np.zeros(()))
 
 
 def pair_softmax(state: PairState) -> Close:

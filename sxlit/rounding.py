@@ -14,7 +14,7 @@ from sxlit.arrays import FloatArray
 from sxlit.doubledouble import two_sum
 
 # %% auto #0
-__all__ = ["FORMATS", "Format", "nearest", "Rounded", "round_to"]
+__all__ = ["FORMATS", "Format", "nearest", "Rounded", "round_to", "odd_sum"]
 
 
 # %% ../book/12_most_accurate.ipynb #format
@@ -92,6 +92,7 @@ def round_to(
     error: npt.ArrayLike,
     dtype: npt.DTypeLike,
     exponent: npt.ArrayLike = 0,
+    rest: npt.ArrayLike = 0.0,
 ) -> Rounded:
     r"""Round the unknown number within `error` of `hi + lo`, and say if that is sure.
 
@@ -100,7 +101,8 @@ def round_to(
         error: float64, not negative; 0 where the approximation is exact. Not a
             relative error.
         dtype: float64, float32, float16, or ml_dtypes' bfloat16.
-        exponent: integers; all three stand for themselves times $2^{exponent}$.
+        exponent: integers; all numbers stand for themselves times $2^{exponent}$.
+        rest: float64; a third part of the approximation, for what is all but a tie.
 
     Returns:
         The rounding of `hi + lo` to nearest, ties to even, and whether everything
@@ -113,23 +115,42 @@ def round_to(
     zero whose error is 0, with its sign.
 
     Examples:
-        >>> round_to(1.0, 2.0**-25, 2.0**-60, np.float32)
-        Rounded(value=array(1., dtype=float32), decided=array(True))
-        >>> round_to(1.0, 2.0**-24, 2.0**-60, np.float32).decided
-        array(False)
+        >>> found = round_to([1.0, 1.0], [2.0**-25, 2.0**-24], 2.0**-60, np.float32)
+        >>> found.value, found.decided
+        (array([1., 1.], dtype=float32), array([ True, False]))
 
     Source: Ziv (1991).
     """
     kind = np.dtype(dtype)
     if kind.name not in FORMATS:
         raise TypeError(f"dtype: expected one of {', '.join(FORMATS)}, got {kind}")
-    form, hi, lo = FORMATS[kind.name], np.asarray(hi, float), np.asarray(lo, float)
+    form = FORMATS[kind.name]
+    parts = (np.asarray(part, dtype=np.float64) for part in (hi, lo, error, rest))
+    high, low, radius, third = np.broadcast_arrays(*parts)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        error = np.asarray(error, float)
-        # The sum below is rounded, and must not be rounded inwards.
-        wide = np.where(error == 0.0, 0.0, error + 2.0**-51 * (error + np.abs(lo)))
-        sums = (two_sum(hi, lo + by) for by in (-wide, 0.0, wide))
-        below, value, above = (nearest(*s, form, exponent) for s in sums)
-        special = ~np.isfinite(hi) | ((hi == 0.0) & (lo == 0.0) & (error == 0.0))
-        value = np.where(special, hi, value)
+        sums = two_sum(high, low)
+        # The ends are rounded, and must not be rounded inwards.
+        slack = 2.0**-51 * (radius + np.abs(third))
+        wide = np.where(radius == 0.0, 0.0, radius + slack)
+        ends = (odd_sum(sums.lo, third + by) for by in (-wide, 0.0, wide))
+        rounded = (nearest(*two_sum(sums.hi, end), form, exponent) for end in ends)
+        below, value, above = rounded
+        special = ~np.isfinite(high) | ((high == 0.0) & (low == 0.0) & (radius == 0.0))
+        value = np.where(special, high, value)
         return Rounded(value.astype(kind), special | (below == above))
+
+
+def odd_sum(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Add; if the sum is not exact, return its neighbour with an odd last bit.
+
+    Examples:
+        >>> odd_sum(np.array(1.0), np.array([0.0, 1e-40, -1e-40])) - 1.0
+        array([ 0.00000000e+00,  2.22044605e-16, -1.11022302e-16])
+
+    Source: Boldo and Melquiond (2008).
+    """
+    total, lost = two_sum(a, b)
+    bits = total.view(np.int64)
+    away = np.where((lost > 0.0) == (total > 0.0), 1, -1)
+    even = (bits & 1) == 0
+    return np.where((lost != 0.0) & even, bits + away, bits).view(np.float64)

@@ -24,6 +24,7 @@ from sxlit.doubledouble import (
     multiply,
     total,
 )
+from sxlit.rounding import Rounded, round_to
 from sxlit.rows import two_difference
 
 NOTHING = -(2**20)  # the exponent of zero: below every other
@@ -38,6 +39,7 @@ __all__ = [
     "gaps",
     "wide_state",
     "Enclosure",
+    "round_enclosure",
     "enclose",
     "wide_softmax",
     "probability",
@@ -97,7 +99,11 @@ def negative(x: Scaled) -> Scaled:
 
 
 def choose(condition: npt.NDArray[np.bool_], x: Scaled, y: Scaled) -> Scaled:
-    return Scaled(*(np.where(condition, a, b) for a, b in zip(x, y, strict=True)))
+    return Scaled(
+        np.where(condition, x.hi, y.hi),
+        np.where(condition, x.lo, y.lo),
+        np.where(condition, x.exponent, y.exponent),
+    )
 
 
 def without(x: Scaled, column: npt.NDArray[np.intp]) -> Scaled:
@@ -107,7 +113,8 @@ def without(x: Scaled, column: npt.NDArray[np.intp]) -> Scaled:
 
 def at(x: Scaled, column: npt.NDArray[np.intp]) -> Scaled:
     """Take one column of each row."""
-    return Scaled(*(np.take_along_axis(part, column, axis=-1) for part in x))
+    hi, lo = (np.take_along_axis(part, column, axis=-1) for part in x.digits)
+    return Scaled(hi, lo, np.take_along_axis(x.exponent, column, axis=-1))
 
 
 # %% ../book/12_most_accurate.ipynb #wide-state
@@ -141,8 +148,8 @@ def gaps(shift: FloatArray, rows: FloatArray) -> Scaled:
     whole = DoubleDouble(*two_difference(shift, rows))
     halves = DoubleDouble(*two_difference(shift / 2.0, rows / 2.0))
     large = np.isinf(whole.hi)
-    parts = (np.where(large, h, w) for h, w in zip(halves, whole, strict=True))
-    return normal(Scaled(*parts, large.astype(np.intc)))
+    hi, lo = (np.where(large, h, w) for h, w in zip(halves, whole, strict=True))
+    return normal(Scaled(hi, lo, large.astype(np.intc)))
 
 
 def wide_state(rows: FloatArray) -> WideState:
@@ -167,7 +174,7 @@ def wide_state(rows: FloatArray) -> WideState:
 
 # %% ../book/12_most_accurate.ipynb #enclosure
 class Enclosure(NamedTuple):
-    """A number known to lie within `error` of `hi + lo`, times `2**exponent`.
+    """A number within `error` of `hi + lo + rest`, times `2**exponent`.
 
     The fields are what `sxlit.rounding.round_to` asks for.
     """
@@ -176,6 +183,12 @@ class Enclosure(NamedTuple):
     lo: FloatArray
     error: FloatArray
     exponent: Exponents
+    rest: FloatArray
+
+
+def round_enclosure(found: Enclosure, dtype: npt.DTypeLike) -> Rounded:
+    """Round the number, and say where it is sure; see `sxlit.rounding.round_to`."""
+    return round_to(found.hi, found.lo, found.error, dtype, found.exponent, found.rest)
 
 
 WIDE_ERROR = 2.0**-96
@@ -190,7 +203,7 @@ def enclose(x: Scaled, size: Scaled | None = None, floor: int = FLOOR) -> Enclos
         error = WIDE_ERROR * np.abs(size.over(x.exponent).hi)
         cut = np.ldexp(1.0, np.clip(floor - x.exponent, -1074, 1000))
         error = np.where(size.hi == 0.0, 0.0, error + cut)
-        return Enclosure(x.hi, x.lo, error, x.exponent)
+        return Enclosure(x.hi, x.lo, error, x.exponent, np.zeros(()))
 
 
 # %% ../book/12_most_accurate.ipynb #wide-softmax
@@ -213,8 +226,8 @@ def surprise(state: WideState) -> Scaled:
 
 def wide_log_softmax(state: WideState) -> Enclosure:
     r"""Return $\log p_i = -(d_i + L)$, shape (N, C)."""
-    hi, lo, error, exponent = wide_surprise(state)
-    return Enclosure(0.0 - hi, 0.0 - lo, error, exponent)
+    hi, lo, error, exponent, rest = wide_surprise(state)
+    return Enclosure(0.0 - hi, 0.0 - lo, error, exponent, 0.0 - rest)
 
 
 def wide_surprise(state: WideState) -> Enclosure:
@@ -229,11 +242,12 @@ def wide_surprise(state: WideState) -> Enclosure:
         both, lost = add_with_loss(gap, log_norm)
         cut = np.ldexp(1.0, np.clip(FLOOR - exponent, -1074, 1000))
         error = WIDE_ERROR * log_norm.hi + (cut + 2.0**-1070)
-        error = np.where(state.log_norm.hi == 0.0, 0.0, error)
-        error += 2.0 * (np.abs(lost.hi) + np.abs(lost.lo))
+        rest = lost.hi + lost.lo
+        error = np.where(state.log_norm.hi == 0.0, 0.0, error + 2.0**-52 * np.abs(rest))
         endless = np.isinf(gap.hi)
-    hi, lo = np.where(endless, gap.hi, both.hi), np.where(endless, 0.0, both.lo)
-    return Enclosure(hi, lo, np.where(endless, 0.0, error), exponent.astype(np.intc))
+    hi = np.where(endless, gap.hi, both.hi)
+    lo, rest, error = (np.where(endless, 0.0, part) for part in (both.lo, rest, error))
+    return Enclosure(hi, lo, error, exponent.astype(np.intc), rest)
 
 
 def wide_logsumexp(state: WideState) -> Enclosure:
@@ -246,15 +260,26 @@ def wide_logsumexp(state: WideState) -> Enclosure:
 # %% ../book/12_most_accurate.ipynb #wide-loss
 def wide_label_loss(state: WideState, label: npt.NDArray[np.intp]) -> Enclosure:
     r"""Return $d_y + L$, shape (N, 1), for labels of that shape."""
-    columns = (np.take_along_axis(x, label, axis=-1) for x in wide_surprise(state))
-    return Enclosure(*columns)
+    hi, lo, error, exponent, rest = wide_surprise(state)
+    columns = (np.take_along_axis(x, label, axis=-1) for x in (hi, lo, error, rest))
+    hi, lo, error, rest = columns
+    exponent = np.take_along_axis(exponent, label, axis=-1)
+    return Enclosure(hi, lo, error, exponent, rest)
 
 
 def wide_loss(state: WideState, q: FloatArray) -> Enclosure:
     r"""Return $\sum_i q_i (d_i + L)$, within `WIDE_ERROR` of $\sum |q_i| (d_i + L)$."""
     terms = weighted(scaled(q), surprise(state))
     size = weighted(scaled(np.abs(q)), surprise(state))
-    return enclose(scaled_total(terms), scaled_total(size), WEIGHTED_FLOOR)
+    found = enclose(scaled_total(terms), scaled_total(size), WEIGHTED_FLOOR)
+    # A one-hot row is a label, whose loss is known even better.
+    alone = ((q != 0.0).sum(axis=-1, keepdims=True) == 1) & (q == 1.0).any(
+        axis=-1, keepdims=True
+    )
+    label = wide_label_loss(state, q.argmax(axis=-1, keepdims=True))
+    columns = zip(label, found, strict=True)
+    hi, lo, error, exponent, rest = (np.where(alone, a, b) for a, b in columns)
+    return Enclosure(hi, lo, error, exponent.astype(np.intc), rest)
 
 
 def wide_entropy(state: WideState) -> Enclosure:

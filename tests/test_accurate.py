@@ -73,13 +73,14 @@ class Exact:
 def holds(found: Any, exact: list[arb | None]) -> bool:
     """Whether each exact value lies within the error of what was found."""
     columns = [np.broadcast_to(part, np.shape(found.hi)).ravel() for part in found]
-    for hi, lo, error, exponent, value in zip(*columns, exact, strict=True):
+    for hi, lo, error, exponent, rest, value in zip(*columns, exact, strict=True):
         if value is None:
             if not np.isinf(hi):
                 return False
             continue
         scale = arb(2) ** int(exponent)
-        off = abs((arb(float(hi)) + arb(float(lo))) * scale - value)
+        parts = arb(float(hi)) + arb(float(lo)) + arb(float(rest))
+        off = abs(parts * scale - value)
         if not off <= arb(float(error)) * scale:
             return False
     return True
@@ -91,8 +92,8 @@ def rows(spreads: tuple[float, ...], sizes: tuple[int, ...]) -> list[np.ndarray]
     chosen = [
         [0.0, 0.0], [20.0, 0.0, 0.0], [0.0, -599.0], [5.0, -INF, -INF], [-3.0],
         [0.0, -INF, -550.0, -551.0], [0.3, -500.0], [1e-310, 0.0], [0.0, -40.0, -41.0],
-        [-np.log(2.0), -np.log(2.0)], [1e5, 1e5 - 0.1, 1e5 - 300.0], [-1e17, -1e17, 8.0 - 1e17],
-        [0.0] * 7, [2.0**-60, -(2.0**-1074)],
+        [-np.log(2.0), -np.log(2.0)], [1e5, 1e5 - 0.1, 1e5 - 300.0],
+        [-1e17, -1e17, 8.0 - 1e17], [0.0] * 7, [2.0**-60, -(2.0**-1074)],
     ]  # fmt: skip
     return random + [np.array(row) for row in chosen]
 
@@ -182,7 +183,7 @@ def test_softmax_in_float64_is_within_six_tenths_of_an_ulp() -> None:
     x = some_logits(np.float64)
     found = accurate.softmax(x)
     state = widerows.wide_state(x)
-    hi, lo, _, exponent = widerows.wide_softmax(state)
+    hi, lo, _, exponent, _ = widerows.wide_softmax(state)
     nearest = np.ldexp(hi, exponent)
     off = (found - nearest) - np.ldexp(lo, exponent)
     normal = nearest > 1e-300
@@ -217,15 +218,13 @@ def counted(
 
 
 EACH = pytest.mark.parametrize(
-    "dtype", (*SHORT, np.float64), ids=lambda dtype: np.dtype(dtype).name
+    "dtype", [*SHORT, np.float64], ids=lambda dtype: np.dtype(dtype).name
 )
 
 
 @EACH
 def test_nothing_is_left_undecided(dtype: Any) -> None:
     x = some_logits(dtype).astype(float)
-    if dtype == np.float64:  # a gap can be a tie, but for a tail too small to see
-        x = x[np.abs(x).max(axis=-1) < 25]
     y = np.random.default_rng(4).integers(0, 50, (len(x), 1))
     assert counted(accurate.SOFTMAX, x, dtype).undecided == 0
     assert counted(accurate.LOG_SOFTMAX, x, dtype).undecided == 0
@@ -252,7 +251,7 @@ def test_one_hot_rows_agree_with_labels(dtype: Any, precision: Any) -> None:
 
 @pytest.mark.parametrize("precision", ["float64", "double-double"])
 def test_special_rows_have_their_limits(precision: Any) -> None:
-    x = [
+    x: Any = [
         [INF, 0, -INF],
         [0, -INF, 0],
         [INF, INF, 0],
@@ -262,8 +261,8 @@ def test_special_rows_have_their_limits(precision: Any) -> None:
     ]
     found = accurate.softmax(x, precision=precision)
     nan = np.nan
-    assert np.array_equal(found[:2], [[1, 0, 0], [0.5, 0, 0.5]])
-    assert np.array_equal(found[2], [nan, nan, 0], equal_nan=True)
+    assert found[:2].tolist() == [[1, 0, 0], [0.5, 0, 0.5]]
+    assert np.array_equal(found[2], np.array([nan, nan, 0]), equal_nan=True)
     assert np.isnan(found[3:5]).all()
     assert found[5].sum() == pytest.approx(1.0, abs=1e-15)
 
@@ -277,11 +276,13 @@ x = rng.standard_normal((40, 300)) * np.ldexp(1.0, rng.integers(-6, 9, (40, 1)))
 y, q = rng.integers(0, 300, (40, 1)), rng.dirichlet(np.ones(300), 40)
 for precision in ("float64", "double-double"):
     for dtype in ("float64", "float32", "float16"):
-        for forms in (a.SOFTMAX, a.LOG_SOFTMAX, a.LOGSUMEXP, a.ENTROPY):
-            found = a.rounded_rows(forms, x.astype(dtype).astype(float), dtype, None, precision)
-            print(hashlib.sha256(found.value).hexdigest())
-        for forms, t in ((a.LABEL_LOSS, y), (a.LABEL_GRADIENT, y), (a.LOSS, q), (a.GRADIENT, q)):
-            found = a.rounded_rows(forms, x.astype(dtype).astype(float), dtype, t, precision)
+        rows = x.astype(dtype).astype(float)
+        for forms, t in (
+            (a.SOFTMAX, None), (a.LOG_SOFTMAX, None), (a.LOGSUMEXP, None),
+            (a.ENTROPY, None), (a.LABEL_LOSS, y), (a.LABEL_GRADIENT, y), (a.LOSS, q),
+            (a.GRADIENT, q),
+        ):
+            found = a.rounded_rows(forms, rows, dtype, t, precision)
             print(hashlib.sha256(found.value).hexdigest())
 print(hashlib.sha256(np.exp(x.clip(max=700))).hexdigest())
 """

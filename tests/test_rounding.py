@@ -57,7 +57,8 @@ def some_numbers(name: str, count: int) -> np.ndarray:
 
 def test_the_formats_are_those_of_the_dtypes() -> None:
     for name, dtype in DTYPES.items():
-        info: Any = ml_dtypes.finfo(dtype) if name == "bfloat16" else np.finfo(dtype)
+        finfo: Any = ml_dtypes.finfo if name == "bfloat16" else np.finfo
+        info = finfo(dtype)
         form = FORMATS[name]
         assert form.precision == info.nmant + 1
         assert 2.0**form.lowest == float(info.smallest_subnormal)
@@ -154,6 +155,25 @@ def test_an_exact_tie_goes_to_even_and_is_decided(name: str) -> None:
     ):
         assert found == once(Fraction(value) + Fraction(step) / 2, name)
     assert not round_to(values, unit / 2, unit * 1e-25, DTYPES[name]).decided.any()
+
+
+@pytest.mark.theorem("thm-rounding-test")
+@EVERY
+def test_a_rest_tells_what_is_all_but_a_tie(name: str) -> None:
+    values = some_numbers(name, 200)
+    values = values[(values > 2.0**-900) & (values < FORMATS[name].largest)]
+    unit = np.ldexp(
+        1.0,
+        np.maximum(np.frexp(values)[1] - FORMATS[name].precision, FORMATS[name].lowest),
+    )
+    for side in (-1.0, 1.0):
+        rest = side * unit * 2.0**-120
+        found = round_to(values, unit / 2, rest / 8, DTYPES[name], 0, rest)
+        assert found.decided.all()
+        expected = values + unit if side > 0 else values
+        assert np.array_equal(found.value.astype(float), expected)
+        unsure = round_to(values, unit / 2, 2 * np.abs(rest), DTYPES[name], 0, rest)
+        assert not unsure.decided.any()
 
 
 @EVERY
