@@ -277,9 +277,13 @@ def wide_loss(state: WideState, q: FloatArray) -> Enclosure:
         axis=-1, keepdims=True
     )
     label = wide_label_loss(state, q.argmax(axis=-1, keepdims=True))
-    columns = zip(label, found, strict=True)
-    hi, lo, error, exponent, rest = (np.where(alone, a, b) for a, b in columns)
-    return Enclosure(hi, lo, error, exponent.astype(np.intc), rest)
+    return Enclosure(
+        np.where(alone, label.hi, found.hi),
+        np.where(alone, label.lo, found.lo),
+        np.where(alone, label.error, found.error),
+        np.where(alone, label.exponent, found.exponent),
+        np.where(alone, label.rest, found.rest),
+    )
 
 
 def wide_entropy(state: WideState) -> Enclosure:
