@@ -127,6 +127,23 @@ def round_to(
     form = FORMATS[kind.name]
     parts = (np.asarray(part, dtype=np.float64) for part in (hi, lo, error, rest))
     high, low, radius, third = np.broadcast_arrays(*parts)
+    if form.precision < 53 and not (np.any(exponent) or np.any(third)):
+        plain = _plainly(high, low, radius, form)
+        if plain.decided.all():
+            return Rounded(plain.value.astype(kind), plain.decided)
+    found = _carefully(high, low, radius, third, form, exponent)
+    return Rounded(found.value.astype(kind), found.decided)
+
+
+def _carefully(
+    high: FloatArray,
+    low: FloatArray,
+    radius: FloatArray,
+    third: FloatArray,
+    form: Format,
+    exponent: npt.ArrayLike,
+) -> Rounded:
+    """Round the middle and both ends, whatever they are."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sums = two_sum(high, low)
         # The ends are rounded, and must not be rounded inwards.
@@ -137,7 +154,30 @@ def round_to(
         below, value, above = rounded
         special = ~np.isfinite(high) | ((high == 0.0) & (low == 0.0) & (radius == 0.0))
         value = np.where(special, high, value)
-        return Rounded(value.astype(kind), special | (below == above))
+        return Rounded(value, special | (below == above))
+
+
+def _plainly(
+    high: FloatArray, low: FloatArray, radius: FloatArray, form: Format
+) -> Rounded:
+    """Round both ends in float64: decides nearly all, in a fraction of the time."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        value = high + low
+        wide = radius + 2.0**-51 * np.abs(value)
+        below, above = (
+            _first_bits(end, form.precision) for end in (value - wide, value + wide)
+        )
+        size, least = np.abs(below), 2.0 ** (form.lowest + form.precision - 1)
+        return Rounded(
+            below, (below == above) & (size >= least) & (size <= form.largest)
+        )
+
+
+def _first_bits(x: FloatArray, count: int) -> FloatArray:
+    """Round to the first bits, to nearest, ties to even."""
+    bits, rest = x.view(np.int64), 53 - count
+    up = (1 << (rest - 1)) - 1 + ((bits >> rest) & 1)
+    return ((bits + up) & -(1 << rest)).view(np.float64)
 
 
 def odd_sum(a: FloatArray, b: FloatArray) -> FloatArray:

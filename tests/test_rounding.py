@@ -125,6 +125,15 @@ def test_what_is_decided_is_right_for_both_ends(name: str) -> None:
     error = unit * 10.0 ** rng.uniform(-32, 1, values.size)
     rounded = round_to(values, lo, error, DTYPES[name])
     assert 50 < np.count_nonzero(rounded.decided) < values.size - 50
+    sure = rounded.decided  # of these alone, the short way decides most
+    again = round_to(values[sure], lo[sure], error[sure], DTYPES[name])
+    assert again.decided.all()
+    assert np.array_equal(again.value, rounded.value[sure])
+    for start in range(0, values.size, 5):
+        few = slice(start, start + 5)
+        some = round_to(values[few], lo[few], error[few], DTYPES[name])
+        assert np.array_equal(some.value, rounded.value[few])
+        assert np.array_equal(some.decided, rounded.decided[few])
     columns = (values, lo, error, rounded.value.astype(float), rounded.decided)
     for h, low, e, value, decided in zip(*columns, strict=True):
         exact = Fraction(h) + Fraction(low)
