@@ -164,6 +164,7 @@ def probability(state: PairState) -> DoubleDouble:
 
 
 def close(x: DoubleDouble, size: FloatArray | None = None) -> Close:
+    """Put `ROW_ERROR` beside a number: of its own size, or another's."""
     return Close(x.hi, x.lo, ROW_ERROR, x.hi if size is None else size)
 
 
@@ -188,6 +189,7 @@ def pair_log_softmax(state: PairState) -> Close:
 
 
 def negative(x: DoubleDouble) -> DoubleDouble:
+    """Change the sign, but not that of 0."""
     return DoubleDouble(0.0 - x.hi, 0.0 - x.lo)
 
 

@@ -213,6 +213,7 @@ def wide_softmax(state: WideState) -> Enclosure:
 
 
 def probability(state: WideState) -> Scaled:
+    r"""Return $p_i = e_i / s$, shape (N, C), as it is multiplied on."""
     return scaled_divide(state.weight, state.norm)
 
 
