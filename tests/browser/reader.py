@@ -53,7 +53,7 @@ def visit(reading: Reading, name: str) -> Visit:
     found = {
         # The search page has no article.
         "text": page.locator("main").inner_text(),
-        "title": page.locator("main h1").first.inner_text(),
+        "title": page.locator("main h1:visible").first.inner_text(),
         "formulas": page.locator(".math").count(),
         "set_formulas": page.locator("mjx-container").count(),
         "wrong_formulas": page.locator("mjx-merror").count(),
@@ -61,9 +61,7 @@ def visit(reading: Reading, name: str) -> Visit:
             page.eval_on_selector_all("[id]", "nodes => nodes.map(n => n.id)")
         ),
         "links": frozenset(
-            page.eval_on_selector_all(
-                "main a[href]", "nodes => nodes.map(n => n.href)"
-            )
+            page.eval_on_selector_all("main a[href]", "nodes => nodes.map(n => n.href)")
         ),
     }
     page.set_viewport_size({"width": 390, "height": 844})
