@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docutils import nodes
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTENSION = ROOT / "book" / "_ext"
 sys.path.insert(0, str(EXTENSION))
 
-from sxlit_book import docstrings, markup, notebook, numbers, public, tabs  # noqa: E402
+from sxlit_book import docstrings, formulas, markup, notebook, numbers, public, tabs  # noqa: E402
 
 SOFTMAX = '''#| export
 def softmax(x: float) -> float:
@@ -250,6 +251,21 @@ def test_folding_keeps_every_character() -> None:
     folded = docstrings.fold(block, [(2, 4)])
     assert plain(folded) == plain(block)
     assert folded.count("<details") == folded.count("</details>") == 1
+
+
+def test_a_formula_keeps_its_full_stop() -> None:
+    text = nodes.paragraph()
+    text += [nodes.Text("see ("), nodes.math("x", "x"), nodes.Text("). A set ")]
+    text += [nodes.math("y", "y"), nodes.math("z", "z"), nodes.Text(" is, ")]
+    before = text.astext()
+    formulas.keep_together(text)
+    assert text.astext() == before
+    kept = [str(span.astext()) for span in text.findall(nodes.inline)]
+    assert kept == ["(x)."]
+    assert [node.astext() for node in text if isinstance(node, nodes.math)] == [
+        "y",
+        "z",
+    ]
 
 
 def test_docstrings_become_restructured_text() -> None:

@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-sync",
     "--allow-file-access-from-files",
     "--no-pdf-header-footer",
+    "--generate-pdf-document-outline",
     "--virtual-time-budget=120000",  # MathJax sets some thousand formulas first
 )
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Route, sync_playwright
-from reader import SITE, Reading
+from reader import SITE, Reading, Visit, visit
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -65,8 +66,8 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def reading(browser: Browser, base: str) -> Iterator[Reading]:
+@contextmanager
+def open_window(browser: Browser, base: str) -> Iterator[Reading]:
     """A page that notes every request to another host, and every complaint."""
     with browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
         reading = Reading(context.new_page(), base)
@@ -89,3 +90,22 @@ def reading(browser: Browser, base: str) -> Iterator[Reading]:
             "pageerror", lambda error: reading.complaints.append(str(error))
         )
         yield reading
+
+
+@pytest.fixture
+def reading(browser: Browser, base: str) -> Iterator[Reading]:
+    """A window of one's own."""
+    with open_window(browser, base) as reading:
+        yield reading
+
+
+@pytest.fixture(scope="session")
+def visited(browser: Browser, base: str) -> Callable[[str], Visit]:
+    """What a look at a page finds; each page is looked at once."""
+
+    @cache
+    def look(name: str) -> Visit:
+        with open_window(browser, base) as reading:
+            return visit(reading, name)
+
+    return look

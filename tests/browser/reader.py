@@ -29,3 +29,43 @@ class Reading:
         )
         self.page.evaluate("() => window.MathJax?.startup?.promise")
         return self.page
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one look at a page found, so that several tests share it."""
+
+    elsewhere: list[str]
+    complaints: list[str]
+    text: str
+    title: str
+    formulas: int
+    set_formulas: int
+    wrong_formulas: int
+    excess: int
+    ids: frozenset[str]
+    links: frozenset[str]
+
+
+def visit(reading: Reading, name: str) -> Visit:
+    """Open a page, read it, and then make the window as narrow as a phone."""
+    page = reading.open(name)
+    found = {
+        # The search page has no article.
+        "text": page.locator("main").inner_text(),
+        "title": page.locator("main h1:visible").first.inner_text(),
+        "formulas": page.locator(".math").count(),
+        "set_formulas": page.locator("mjx-container").count(),
+        "wrong_formulas": page.locator("mjx-merror").count(),
+        "ids": frozenset(
+            page.eval_on_selector_all("[id]", "nodes => nodes.map(n => n.id)")
+        ),
+        "links": frozenset(
+            page.eval_on_selector_all("main a[href]", "nodes => nodes.map(n => n.href)")
+        ),
+    }
+    page.set_viewport_size({"width": 390, "height": 844})
+    excess = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return Visit(reading.elsewhere, reading.complaints, excess=excess, **found)

@@ -11,6 +11,7 @@ from sxlit_book import (
     cells,
     checks,
     docstrings,
+    formulas,
     markup,
     numbers,
     site,
@@ -20,7 +21,8 @@ from sxlit_book import (
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register every part; each is one file and one idea."""
-    parts = (cells, captions, docstrings, markup, api, numbers, checks, site, tabs)
+    text = (cells, captions, docstrings, markup, formulas)
+    parts = (*text, api, numbers, checks, site, tabs)
     for part in parts:
         part.register(app)
     return {
