@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -136,9 +136,7 @@ OTHERS = {"huffman_code"}
 def taking(*kinds: str, gives: str = "") -> list[Function]:
     """The functions that take all of these kinds, perhaps of those that give one."""
     wanted = set(kinds)
-    return [
-        f for f in FUNCTIONS if wanted <= set(f.takes) and gives in ("", f.gives)
-    ]
+    return [f for f in FUNCTIONS if wanted <= set(f.takes) and gives in ("", f.gives)]
 
 
 def named(name: str, *takes: str) -> Function:
@@ -211,9 +209,3 @@ def agree(left: Sequence[Any], right: Sequence[Any], allowed: Sequence[Any]) -> 
         k = int(np.flatnonzero(too_far)[0])
         values = [t[k].item() for t in terms]
         raise AssertionError(f"terms {values} sum to more than {most[k]!r}")
-
-
-def rows_of(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    """The rows of arrays with classes last, in step."""
-    flat = [a.reshape(-1, a.shape[-1]) for a in arrays]
-    return zip(*flat, strict=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sxlit
@@ -19,18 +19,16 @@ from every_function import (
     FUNCTIONS,
     LAYOUTS,
     OTHERS,
-    PER_ROW,
     WITH_CLASSES,
     Array,
     Function,
     agree,
-    computed,
     exact_sum,
     named,
     taking,
 )
 from sameness import same_bits
-from strategies import argument, arguments, distributions, logits, numbers
+from strategies import arguments, distributions, logits
 from sxlit import bounds
 
 EACH = pytest.mark.parametrize("f", FUNCTIONS, ids=str)
@@ -65,7 +63,9 @@ def test_neither_layout_nor_class_axis_leaves_a_trace(
         answer = np.moveaxis(answer, axis, -1)
     assert same_bits(answer, plain)
     assert all(map(same_bits, given_, before))
-    assert all(map(same_bits, (a.astype(a.dtype.newbyteorder("=")) for a in laid), moved))
+    assert all(
+        map(same_bits, (a.astype(a.dtype.newbyteorder("=")) for a in laid), moved)
+    )
 
 
 @EACH
@@ -112,7 +112,11 @@ def shifted(x: Array, by: float) -> tuple[Array, Array, Any]:
     good = np.isfinite(moved) & np.isfinite(back)
     good[good] = exact_sum(moved[good], -np.full_like(back[good], c)) == back[good]
     kept = good | ~np.isfinite(x)
-    return np.where(good, back, np.where(kept, x, 0)), np.where(good, moved, np.where(kept, x, c)), c
+    return (
+        np.where(good, back, np.where(kept, x, 0)),
+        np.where(good, moved, np.where(kept, x, c)),
+        c,
+    )
 
 
 @pytest.mark.parametrize("f", taking("logits"), ids=str)
@@ -214,7 +218,9 @@ def test_probabilities_sum_to_one(dtype: str, data: st.DataObject) -> None:
     softmax = named("softmax")
     x = data.draw(logits(dtype, special=False))
     p = softmax(x)
-    agree(list(np.moveaxis(p, -1, 0)), [1.0], list(np.moveaxis(softmax.bound(x), -1, 0)))
+    agree(
+        list(np.moveaxis(p, -1, 0)), [1.0], list(np.moveaxis(softmax.bound(x), -1, 0))
+    )
 
 
 @BOTH
@@ -341,7 +347,9 @@ def test_the_binary_loss_is_the_loss_of_two(dtype: str, data: st.DataObject) -> 
 
 @st.composite
 def options(draw: st.DrawFn, classes: int) -> dict[str, Any]:
-    weights = st.lists(st.floats(0, 3), min_size=min(classes, 8), max_size=min(classes, 8))
+    weights = st.lists(
+        st.floats(0, 3), min_size=min(classes, 8), max_size=min(classes, 8)
+    )
     weight = draw(st.one_of(st.none(), weights))
     return {
         "weight": None if weight is None else np.resize(weight, classes),
@@ -378,7 +386,9 @@ def test_a_coarser_arithmetic_is_never_allowed_less(
     given_ = data.draw(arguments(f, "float32", special=False))
     fine = bounds.Numerics.required(data.draw(st.sampled_from(DTYPES)))
     part = data.draw(
-        st.sampled_from(["unit", "accumulate", "store", "exp", "log", "log1p", "height"])
+        st.sampled_from(
+            ["unit", "accumulate", "store", "exp", "log", "log1p", "height"]
+        )
     )
     more = data.draw(st.floats(1, 64))
     coarse = replace(fine, **{part: getattr(fine, part) * more})
