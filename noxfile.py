@@ -76,7 +76,8 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests and doctests; `-- --write` keeps what checks which theorem."""
     install(session, "-e", ".[conformance,book]", "pytest", "pytest-xdist")
-    session.install(*CONSTRAINTS, "nbdev", "nbval", "nbclient", "ruff", "matplotlib")
+    session.install(*CONSTRAINTS, "hypothesis", "nbdev", "nbval", "nbclient", "ruff")
+    session.install(*CONSTRAINTS, "matplotlib")
     everything = ["-n", "2", "tests", "sxlit", "--theorems"]
     match session.posargs:
         case []:
