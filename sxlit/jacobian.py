@@ -31,7 +31,7 @@ def complements(state: RowState) -> FloatArray:
 
     Shape (N, C), float64; relatively accurate even where $p_i$ rounds to 1.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         others = 1.0 + (state.tail - state.weight)
         # The weight of the maximum is 1, or NaN in a row that has no softmax.
         largest = np.take_along_axis(state.weight, state.top, axis=-1)
@@ -69,11 +69,12 @@ def softmax_jacobian(x: npt.ArrayLike) -> npt.NDArray[Any]:
     batch = as_batch(x, -1)
     state = row_state(batch.rows)
     p = probabilities(state)
-    matrix = -p[:, :, None] * p[:, None, :]
-    diagonal = np.arange(p.shape[1])
-    matrix[:, diagonal, diagonal] = p * complements(state)
-    shape = (*batch.lead, p.shape[1], p.shape[1])
-    return matrix.reshape(shape).astype(batch.dtype)
+    with np.errstate(under="ignore"):
+        matrix = -p[:, :, None] * p[:, None, :]
+        diagonal = np.arange(p.shape[1])
+        matrix[:, diagonal, diagonal] = p * complements(state)
+        shape = (*batch.lead, p.shape[1], p.shape[1])
+        return matrix.reshape(shape).astype(batch.dtype)
 
 
 # %% ../book/05_jacobian.ipynb #softmax-products
@@ -105,7 +106,7 @@ def softmax_jvp(x: npt.ArrayLike, v: npt.ArrayLike, axis: int = -1) -> npt.NDArr
     batch = as_batch(x, axis)
     direction = as_companion(batch, v, "v")
     p = probabilities(row_state(batch.rows))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return batch.like_logits(p * (direction - _mean(p, direction)))
 
 
@@ -137,7 +138,7 @@ def softmax_vjp(x: npt.ArrayLike, g: npt.ArrayLike, axis: int = -1) -> npt.NDArr
     batch = as_batch(x, axis)
     cotangent = as_companion(batch, g, "g")
     p = probabilities(row_state(batch.rows))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return batch.like_logits(p * (cotangent - _mean(p, cotangent)))
 
 
@@ -177,7 +178,7 @@ def log_softmax_jvp(
     batch = as_batch(x, axis)
     direction = as_companion(batch, v, "v")
     p = probabilities(row_state(batch.rows))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return batch.like_logits(direction - _mean(p, direction))
 
 
@@ -212,7 +213,7 @@ def log_softmax_vjp(
     batch = as_batch(x, axis)
     cotangent = as_companion(batch, g, "g")
     p = probabilities(row_state(batch.rows))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         total = cotangent.sum(axis=-1, keepdims=True)
         return batch.like_logits(cotangent - p * total)
 
@@ -245,7 +246,7 @@ def logsumexp_jvp(x: npt.ArrayLike, v: npt.ArrayLike, axis: int = -1) -> Any:
     """
     batch = as_batch(x, axis)
     direction = as_companion(batch, v, "v")
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return batch.per_row(_mean(_slope(row_state(batch.rows)), direction))
 
 
@@ -278,7 +279,7 @@ def logsumexp_vjp(
     """
     batch = as_batch(x, axis)
     cotangent = as_row_companion(batch, g, "g")
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return batch.like_logits(cotangent * _slope(row_state(batch.rows)))
 
 

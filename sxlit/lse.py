@@ -32,7 +32,8 @@ def log_norm(state: RowState) -> FloatArray:
     Shape (N, 1), float64, in nats; never negative, and relatively accurate however
     small the tail.
     """
-    return np.log1p(state.tail)
+    with np.errstate(under="ignore"):
+        return np.log1p(state.tail)
 
 
 # %% ../book/04_log_sum_exp.ipynb #logsumexp
@@ -72,7 +73,8 @@ def logsumexp(x: npt.ArrayLike, axis: int = -1, *, keepdims: bool = False) -> An
         values = np.full(len(batch.rows), -np.inf)
     else:
         state = row_state(batch.rows)
-        values = state.shift + log_norm(state)
+        with np.errstate(over="ignore", under="ignore"):
+            values = state.shift + log_norm(state)
     result = batch.per_row(values)
     return np.expand_dims(result, batch.axis) if keepdims else result
 
@@ -80,7 +82,7 @@ def logsumexp(x: npt.ArrayLike, axis: int = -1, *, keepdims: bool = False) -> An
 # %% ../book/04_log_sum_exp.ipynb #log-softmax
 def surprise(state: RowState) -> FloatArray:
     r"""Return $-\log p_i = d_i + L$, a sum of nothing negative; shape (N, C)."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return state.gap + (state.gap_error + log_norm(state))
 
 

@@ -97,7 +97,8 @@ def row_state(rows: FloatArray) -> RowState:
 # %% ../book/03_floating_point.ipynb #softmax
 def probabilities(state: RowState) -> FloatArray:
     """Return the softmax of each row of the state, shape (N, C), float64."""
-    return state.weight / (1.0 + state.tail)
+    with np.errstate(under="ignore"):
+        return state.weight / (1.0 + state.tail)
 
 
 def softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
