@@ -21,7 +21,7 @@ settings.register_profile(
     deadline=None,
     database=None,
     phases=[Phase.explicit, Phase.generate],
-    max_examples=int(os.environ.get("SXLIT_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("SXLIT_EXAMPLES", "15")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.load_profile("sxlit")

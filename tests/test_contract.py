@@ -262,7 +262,7 @@ def plainly(f: Function, arguments: list[Array], axis: int) -> Any:
 @BOTH
 @AXES
 def test_no_classes(f: Function, dtype: str, axis: int) -> None:
-    """ValueError for softmax and losses; logsumexp -inf; numbers by themselves: none."""
+    """ValueError for softmax and losses; logsumexp -inf; no numbers give none."""
     arguments = [
         a[..., :0] if kind not in PER_ROW else a
         for kind, a in zip(f.takes, ordinary(f, dtype), strict=True)
@@ -294,7 +294,7 @@ IGNORED = {
 def test_an_ignored_row(
     f: Function, row: list[float], mark: int, dtype: str, axis: int
 ) -> None:
-    """Contributes nothing to loss or denominator; 0 under "none"; gradient exactly 0."""
+    """Contributes nothing to loss or denominator; 0 by itself; gradient exactly 0."""
     odd = {"logits": row, "labels": mark, "direction": row}
     arguments = ordinary(f, dtype, **{k: v for k, v in odd.items() if k in f.takes})
     result = at(f, arguments, axis, ignore_index=mark)
@@ -419,8 +419,8 @@ def test_a_binary_mean_of_nothing(dtype: str) -> None:
 @pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy_grad"])
 def test_class_weights(dtype: str, bad: float, name: str) -> None:
     """Negative, infinite or NaN: ValueError."""
+    f = getattr(sxlit, name)
     with pytest.raises(ValueError, match=r"weight\[1\] is .*finite weights"):
-        f = getattr(sxlit, name)
         f(np.zeros((2, 3), dtype), [0, 1], weight=np.array([1, bad, 1], dtype))
     for which in ("weight", "pos_weight"):
         with pytest.raises(ValueError, match=rf"{which}\[1\] is .*finite weights"):
@@ -510,7 +510,7 @@ def test_arguments_in_the_wrong_order(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("f", taking("logits", "targets"), ids=str)
 @pytest.mark.parametrize("q", [[2.0, -1.0, 0.0], [0.5, 0.25, 0.5], [0.0, 0.0, 0.0]])
 def test_check_targets(f: Function, q: list[float], dtype: str, axis: int) -> None:
-    """Soft targets that do not sum to one, or are negative, raise if it is asked for."""
+    """Soft targets that do not sum to one, or are negative, raise if asked to."""
     arguments = ordinary(f, dtype, targets=q)
     f(*arguments, axis=axis)
     with pytest.raises(ValueError, match="targets: row 2 "):
@@ -570,7 +570,7 @@ def test_other_dtypes(f: Function, kind: str) -> None:
     for k in range(len(f.takes)):
         arguments = ordinary(f, "float64")
         arguments[k] = arguments[k].astype(kind)
-        with pytest.raises(TypeError, match="expected|must be"):
+        with pytest.raises(TypeError, match=r"expected|must be"):
             f(*arguments)
 
 

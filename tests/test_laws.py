@@ -33,6 +33,13 @@ from sxlit import bounds
 
 EACH = pytest.mark.parametrize("f", FUNCTIONS, ids=str)
 BOTH = pytest.mark.parametrize("dtype", DTYPES)
+QUIET = [
+    f
+    for f in FUNCTIONS
+    if f.name.startswith("cross_entropy")
+    or f.name in ("log_softmax", "logsumexp", "entropy", "kl_divergence")
+    or f.gives == "entries"
+]
 ROWWISE = [f for f in FUNCTIONS if f.gives != "entries"]
 
 
@@ -68,7 +75,7 @@ def test_neither_layout_nor_class_axis_leaves_a_trace(
     )
 
 
-@EACH
+@pytest.mark.parametrize("f", QUIET, ids=str)
 @BOTH
 @given(data=st.data())
 def test_the_error_state_outside_does_not_matter(
@@ -104,19 +111,14 @@ def test_a_row_does_not_know_its_batch(
 
 
 def shifted(x: Array, by: float) -> tuple[Array, Array, Any]:
-    """Rows x and x + c without rounding: where that is not possible, x is 0 first."""
+    """Rows x, rows x + c without rounding, and c; entries where none are become 0."""
     c = x.dtype.type(by) if abs(by) <= np.finfo(x.dtype).max else x.dtype.type(1e4)
     with np.errstate(over="ignore", invalid="ignore"):
         moved = x + c
         back = moved - c
     good = np.isfinite(moved) & np.isfinite(back)
-    good[good] = exact_sum(moved[good], -np.full_like(back[good], c)) == back[good]
-    kept = good | ~np.isfinite(x)
-    return (
-        np.where(good, back, np.where(kept, x, 0)),
-        np.where(good, moved, np.where(kept, x, c)),
-        c,
-    )
+    good[good] = exact_sum(moved[good], -back[good], -c) == 0
+    return np.where(good, back, x.dtype.type(0)), np.where(good, moved, c), c
 
 
 @pytest.mark.parametrize("f", taking("logits"), ids=str)
