@@ -164,8 +164,8 @@ def entropy(p: npt.ArrayLike, axis: int = -1, base: float | None = None) -> Any:
     Raises:
         TypeError: a dtype that is not accepted, an axis that is not an integer, or a
             base that is not a number.
-        ValueError: an entry outside [0, 1], no such axis, no classes, or a base that is
-            not positive and finite, or 1.
+        ValueError: an entry outside [0, 1] in a row without NaN, no such axis, no
+            classes, or a base that is not positive and finite, or 1.
 
     At the edges: an entry of 0 adds 0, as $0 \log 0 = 0$. A NaN makes the entropy of
     its own row NaN and no other.

@@ -54,7 +54,8 @@ def softmax_jacobian(x: npt.ArrayLike) -> npt.NDArray[Any]:
         TypeError: a dtype that is not accepted.
         ValueError: no axis, or no classes.
 
-    At the edges: where softmax is NaN, so are the rows and columns of its entries.
+    At the edges: where softmax is NaN, so are the rows and columns of its entries. A
+    lone +inf gives zeros.
 
     Error: at most `sxlit.bounds.softmax_jacobian`, relative to each entry: the diagonal
     is $p_i c_i$ with $c_i$ a sum, so it keeps its digits where $p_i \to 1$.
@@ -93,7 +94,8 @@ def softmax_jvp(x: npt.ArrayLike, v: npt.ArrayLike, axis: int = -1) -> npt.NDArr
         TypeError: a dtype that is not accepted, or an axis that is not an integer.
         ValueError: no such axis, no classes, or another shape of `v`.
 
-    At the edges: a NaN in `x` or `v`, or in softmax, makes its row NaN.
+    At the edges: a NaN in `x` or `v`, or in softmax, makes its row NaN. A lone +inf
+    gives zeros. An empty batch gives an empty result.
 
     Error: at most `sxlit.bounds.softmax_jvp`.
 

@@ -321,10 +321,11 @@ def cross_entropy(
             sum to one in every row.
 
     At the edges: a logit of -inf costs +inf where its effective weight is not 0, and
-    nothing where it is. A lone +inf costs 0 at the target and +inf elsewhere. A row
-    whose logits are all -inf, or hold a NaN, has loss NaN. An ignored row costs 0
-    whatever it holds. The mean of no rows, or of a total weight of 0, is NaN; the sum
-    is 0.
+    nothing where it is. A lone +inf costs 0 at the target and +inf elsewhere; among
+    several, NaN at each of them. A row whose logits are all -inf, or that holds a NaN
+    in its logits or its target, has loss NaN. An ignored row costs 0 whatever it holds.
+    The mean of no rows, or of a total weight of 0, is NaN; the sum is 0; "none" of an
+    empty batch is empty.
 
     Error: at most `sxlit.bounds.cross_entropy`, relative to the loss for labels, also
     where $p_y \to 1$. float32 results are computed in float64 and rounded once.
@@ -395,11 +396,12 @@ def cross_entropy_grad(
         TypeError: as `cross_entropy`.
         ValueError: as `cross_entropy`.
 
-    At the edges: the limit where a logit is -inf, which is finite. A lone +inf gives 1
-    there and -1 at the target, or 0 everywhere if it is the target. NaN where softmax
-    is NaN, or a target; with `weight` a NaN target makes the denominator NaN, and for
-    "mean" every row. An ignored row is 0 whatever it holds, and with a total weight of
-    0 all others are 0 for "mean". An empty batch has an empty gradient.
+    At the edges: the limit where a logit is -inf, which is finite; NaN where all are. A
+    lone +inf gives 1 there and -1 at the target, or 0 everywhere if it is the target.
+    NaN where softmax is NaN, or a target; with `weight` a NaN target makes the
+    denominator NaN, and for "mean" every row. An ignored row is 0 whatever it holds,
+    and with a total weight of 0 all others are 0 for "mean". An empty batch has an
+    empty gradient.
 
     Error: at most `sxlit.bounds.cross_entropy_grad`, relative to each entry for labels,
     also at the label where $p_y \to 1$. float32 results are computed in float64 and
