@@ -22,6 +22,7 @@ import scipy
 from scipy import special
 
 import sxlit
+from sxlit import accurate
 
 SHAPES = ((256, 10), (64, 1000), (256, 1000), (64, 32_000))
 ROUNDS = 15
@@ -37,6 +38,10 @@ def rivals(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[Callable[[], object]
     """For each operation, ours and SciPy's."""
     return {
         "softmax": (lambda: sxlit.softmax(x), lambda: special.softmax(x, axis=-1)),
+        "accurate.softmax": (
+            lambda: accurate.softmax(x),
+            lambda: special.softmax(x, axis=-1),
+        ),
         "logsumexp": (
             lambda: sxlit.logsumexp(x),
             lambda: special.logsumexp(x, axis=-1),
@@ -75,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
                 figures = (f"{ours:.3f}", f"{theirs:.3f}", f"{ours / theirs:.2f}")
                 table.append((name, dtype, rows, classes, *figures))
     for row in (header, *table):
-        print("".join(f"{cell!s:>15}" for cell in row))
+        print("".join(f"{cell!s:>18}" for cell in row))
     if options.csv:
         with open(options.csv, "w", newline="") as file:
             csv.writer(file).writerows([header, *table])
