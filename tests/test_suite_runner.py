@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from suite_bench import CASES, FAKES, QUICK, bench, case, fake, run_fake
+from sxlit_conformance import worker
 from sxlit_conformance.locate import Adapter, AdapterError, resolve
 from sxlit_conformance.runner import Run, run
 
@@ -81,6 +82,11 @@ def test_memory_is_limited() -> None:
     assert outcomes(done) == {"two": GOOD, "three": ("crashed",) * 2, "four": GOOD}
     said = {v.message.partition(":")[0] for v in done.verdicts if v.cls == "crashed"}
     assert said in ({"MemoryError"}, {"_ArrayMemoryError"})
+
+
+def test_a_message_quotes_no_traceback() -> None:
+    error = ValueError("no such\nshape, at (most recent call last):\n  File 'x.py'")
+    assert worker._line(error) == "no such shape, at"
 
 
 def test_only_an_error_of_the_call_is_a_refusal() -> None:

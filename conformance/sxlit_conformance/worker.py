@@ -254,7 +254,12 @@ def _result(value: Any) -> dict[str, Any]:
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    """The error's text without the traceback that some frameworks quote in it.
+
+    A record is for everybody, and file names are of one machine.
+    """
+    said, _, _ = str(error).partition("(most recent call last)")
+    return " ".join(said.split())[:300]
 
 
 def _explain(error: BaseException, location: str) -> dict[str, Any]:
