@@ -27,7 +27,7 @@ from .logistic import (
 )
 from .loss import cross_entropy, cross_entropy_grad, cross_entropy_hvp
 from .lse import log_softmax, logsumexp
-from .rows import softmax
+from .simplex import softmax
 
 __version__ = "0.1.0"
 

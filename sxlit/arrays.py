@@ -8,13 +8,17 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
 # %% auto #0
 __all__ = [
     "FloatArray",
+    "Numbers",
     "RESULT_DTYPES",
+    "is_floating",
+    "wider",
     "as_array",
     "as_real_array",
     "Batch",
@@ -27,7 +31,32 @@ __all__ = [
 
 # %% ../book/A_arrays.ipynb #types
 FloatArray = npt.NDArray[np.float64]
-RESULT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+Numbers = Any  # float64 arrays, or the enclosures of chapter 12 in their place
+RESULT_DTYPES = tuple(
+    map(np.dtype, (ml_dtypes.bfloat16, np.float16, np.float32, np.float64))
+)
+
+
+def is_floating(dtype: np.dtype[Any]) -> bool:
+    """Say whether numbers of this dtype may have a fraction, in any byte order.
+
+    Examples:
+        >>> is_floating(np.dtype(ml_dtypes.bfloat16))
+        True
+    """
+    return dtype.kind == "f" or dtype == RESULT_DTYPES[0]
+
+
+def wider(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the shortest of the four floating dtypes that holds both.
+
+    Examples:
+        >>> wider(np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+        dtype('float32')
+    """
+    if a == b:
+        return a
+    return np.promote_types(*(np.promote_types(x, np.float32) for x in (a, b)))
 
 
 # %% ../book/A_arrays.ipynb #as-real-array
@@ -61,8 +90,8 @@ def as_real_array(x: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     """Return `x` as an array of real numbers in native byte order, or say why not.
 
     Args:
-        x: anything NumPy turns into an array of any shape: boolean, integer, float32
-            or float64.
+        x: anything NumPy turns into an array of any shape: boolean, integer, float16,
+            bfloat16, float32 or float64.
         name: what to call it in an error message.
 
     Returns:
@@ -71,8 +100,8 @@ def as_real_array(x: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
         is not defined.
 
     Raises:
-        TypeError: any other dtype (float16, bfloat16, longdouble, complex, object,
-            string), or a masked array.
+        TypeError: any other dtype (longdouble, complex, object, string), or a masked
+            array.
         ValueError: nested lists of unequal lengths.
 
     Examples:
@@ -84,11 +113,11 @@ def as_real_array(x: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     if dtype.kind in "bui":
         dtype = np.dtype(np.float64)
     if dtype not in RESULT_DTYPES:
-        narrow = "; convert with .astype(np.float32) or .astype(np.float64)"
-        hint = narrow if "float" in dtype.name else ""
+        convert = "; convert with .astype(np.float32) or .astype(np.float64)"
+        hint = convert if "float" in dtype.name else ""
         raise TypeError(
-            f"{name}: expected float32, float64, integers or booleans, "
-            f"got {array.dtype}{hint}"
+            f"{name}: expected float16, bfloat16, float32, float64, integers or "
+            f"booleans, got {array.dtype}{hint}"
         )
     return array.astype(dtype, copy=False)
 
@@ -102,7 +131,7 @@ class Batch:
         rows: the logits, shape (N, C), float64, C-contiguous.
         lead: the shape of the logits without the class axis; N is its product.
         axis: where the class axis was, from 0.
-        dtype: the dtype that results are rounded to, float32 or float64.
+        dtype: the dtype that results are rounded to, one of the four.
     """
 
     rows: FloatArray
@@ -116,18 +145,14 @@ class Batch:
         classes = self.rows.shape[1]
         return (*self.lead[: self.axis], classes, *self.lead[self.axis :])
 
-    def like_logits(self, rows: FloatArray) -> npt.NDArray[Any]:
-        """Give (N, C) results the logits' shape, and round them once to their dtype."""
+    def like_logits(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Give (N, C) results the logits' shape."""
         whole = np.moveaxis(rows.reshape(*self.lead, rows.shape[1]), -1, self.axis)
-        return np.ascontiguousarray(self._round(whole))
+        return np.ascontiguousarray(whole)
 
-    def per_row(self, values: FloatArray) -> Any:
+    def per_row(self, values: npt.NDArray[Any]) -> Any:
         """Give N results the shape without the class axis; a scalar if that is ()."""
-        return self._round(values.reshape(self.lead))[()]
-
-    def _round(self, values: FloatArray) -> npt.NDArray[Any]:
-        with np.errstate(over="ignore", under="ignore"):
-            return values.astype(self.dtype)
+        return values.reshape(self.lead)[()]
 
 
 # %% ../book/A_arrays.ipynb #as-batch

@@ -33,6 +33,7 @@ __all__ = [
     "Scaled",
     "exp",
     "log1p",
+    "log",
     "exp_pair",
     "sum_of_pairs",
 ]
@@ -243,16 +244,27 @@ _ODD = tuple(divide(exactly(1.0), exactly(2.0 * i + 1.0)) for i in range(10))
 
 def log1p(t: Scaled) -> Scaled:
     r"""Return $\log(1 + t)$, $0 \le t \le 2^{40}$, relatively within `LOG1P_ERROR`."""
-    whole = add(exactly(1.0), t.over(0))
-    mantissa, exponent = np.frexp(whole.hi)
-    exponent -= mantissa < np.sqrt(0.5)
-    halved = DoubleDouble(*(np.ldexp(part, -exponent) for part in whole))
+    whole = Scaled(*add(exactly(1.0), t.over(0)), np.zeros(t.hi.shape, np.intc))
+    return _logarithm(whole, t)
+
+
+def log(x: Scaled) -> Scaled:
+    r"""Return $\log x$, $x > 0$, relatively within `LOG1P_ERROR` of the given number."""
+    less = add(x.over(0), exactly(-1.0))
+    return _logarithm(x, Scaled(*less, np.zeros(x.hi.shape, np.intc)))
+
+
+def _logarithm(x: Scaled, less_one: Scaled) -> Scaled:
+    """The logarithm of `x`, by way of x - 1 where that is near 0."""
+    mantissa, exponent = np.frexp(x.hi)
+    shift = exponent - (mantissa < np.sqrt(0.5))
+    exponent = shift + x.exponent
     near = exponent == 0
-    above = add(halved, exactly(-1.0))
+    above = add(Scaled(x.hi, x.lo, -shift).over(0), exactly(-1.0))
     z = Scaled(
-        np.where(near, t.hi, above.hi),
-        np.where(near, t.lo, above.lo),
-        np.where(near, t.exponent, 0).astype(np.intc),
+        np.where(near, less_one.hi, above.hi),
+        np.where(near, less_one.lo, above.lo),
+        np.where(near, less_one.exponent, 0).astype(np.intc),
     )
     small = _log_near_one(z)
     twos = multiply(LN2, exactly(exponent))

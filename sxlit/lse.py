@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import FloatArray, as_batch
+from sxlit.accurate import Precision, rounded
+from sxlit.arrays import FloatArray, Numbers, as_batch
 from sxlit.rows import RowState, row_state
 
 # %% auto #0
 __all__ = [
     "EMPTY_SUM",
     "log_norm",
+    "above_maximum",
     "logsumexp",
     "surprise",
     "log_softmax",
@@ -26,10 +28,10 @@ __all__ = [
 
 
 # %% ../book/04_log_sum_exp.ipynb #log-norm
-def log_norm(state: RowState) -> FloatArray:
+def log_norm(state: RowState) -> Numbers:
     r"""Return $L = \log(1 + t)$, how far log-sum-exp lies above the maximum.
 
-    Shape (N, 1), float64, in nats; never negative, and relatively accurate however
+    Shape (N, 1), in nats; never negative, and relatively accurate however
     small the tail.
     """
     with np.errstate(under="ignore"):
@@ -37,30 +39,44 @@ def log_norm(state: RowState) -> FloatArray:
 
 
 # %% ../book/04_log_sum_exp.ipynb #logsumexp
-def logsumexp(x: npt.ArrayLike, axis: int = -1, *, keepdims: bool = False) -> Any:
+def above_maximum(state: RowState) -> Numbers:
+    r"""Return $m + L$, which is log-sum-exp; shape (N, 1)."""
+    with np.errstate(over="ignore"):
+        return state.shift + log_norm(state)
+
+
+def logsumexp(
+    x: npt.ArrayLike,
+    axis: int = -1,
+    *,
+    keepdims: bool = False,
+    precision: Precision = "float64",
+) -> Any:
     r"""Return $\log \sum_j e^{x_j}$ along `axis`, computed as $m + \log(1 + t)$.
 
     Here $m$ is the maximum and $t$ the sum of $e^{x_j - m}$ over all classes but one
     that attains it.
 
     Args:
-        x: logits, any shape with at least one axis, float32 or float64; integers and
-            booleans are taken as float64.
+        x: logits, any shape with at least one axis; float16, bfloat16, float32 or
+            float64, integers and booleans are taken as float64.
         axis: the class axis.
         keepdims: keep `axis` with length 1, so that the result broadcasts with `x`.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
         The log-sum-exp in nats; the shape of `x` without `axis`, the dtype of `x`.
 
     Raises:
         TypeError: a dtype that is not accepted, or an axis that is not an integer.
-        ValueError: no such axis.
+        ValueError: no such axis, or another precision.
 
     At the edges: -inf where every logit is -inf or there are no classes; +inf where any
     is +inf; NaN where any is NaN.
 
-    Error: at most `sxlit.bounds.logsumexp`, an absolute bound: near 0 the sum of $m$
-    and $L$ cancels. float32 results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless $m$ and
+    $L$ cancel all but the last of a hundred bits; then at most
+    `sxlit.bounds.logsumexp`, an absolute bound, as always.
 
     Examples:
         >>> float(logsumexp([1000.0, 1000.0]).round(4))
@@ -70,43 +86,49 @@ def logsumexp(x: npt.ArrayLike, axis: int = -1, *, keepdims: bool = False) -> An
     """
     batch = as_batch(x, axis, allow_no_classes=True)
     if batch.rows.shape[1] == 0:
-        values = np.full(len(batch.rows), -np.inf)
+        values = np.full(len(batch.rows), -np.inf, batch.dtype)
     else:
-        state = row_state(batch.rows)
-        with np.errstate(over="ignore", under="ignore"):
-            values = state.shift + log_norm(state)
+        values = rounded(
+            lambda rows: above_maximum(row_state(rows)),
+            [batch.rows],
+            batch.dtype,
+            precision=precision,
+        )
     result = batch.per_row(values)
     return np.expand_dims(result, batch.axis) if keepdims else result
 
 
 # %% ../book/04_log_sum_exp.ipynb #log-softmax
-def surprise(state: RowState) -> FloatArray:
+def surprise(state: RowState) -> Numbers:
     r"""Return $-\log p_i = d_i + L$, a sum of nothing negative; shape (N, C)."""
     with np.errstate(over="ignore", invalid="ignore"):
         return state.gap + (state.gap_error + log_norm(state))
 
 
-def log_softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
+def log_softmax(
+    x: npt.ArrayLike, axis: int = -1, *, precision: Precision = "float64"
+) -> npt.NDArray[Any]:
     r"""Return $\log p_i = x_i - \mathrm{LSE}(x)$, computed as $-(d_i + L)$.
 
     Args:
-        x: logits, any shape with at least one axis, float32 or float64; integers and
-            booleans are taken as float64.
+        x: logits, any shape with at least one axis; float16, bfloat16, float32 or
+            float64, integers and booleans are taken as float64.
         axis: the class axis.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
         The logarithm of softmax in nats, never positive; the shape and dtype of `x`.
 
     Raises:
         TypeError: a dtype that is not accepted, or an axis that is not an integer.
-        ValueError: no such axis, or no classes.
+        ValueError: no such axis, no classes, or another precision.
 
     At the edges: a logit of -inf gives -inf, unless all are: then all are NaN. One +inf
     gives 0 there and -inf elsewhere; several give NaN there and -inf elsewhere. A NaN
     makes its own row NaN.
 
-    Error: at most `sxlit.bounds.log_softmax`, which is relative to each result.
-    float32 results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.log_softmax`, which is relative to each result.
 
     Examples:
         >>> log_softmax([0.0, -1000.0])
@@ -116,7 +138,13 @@ def log_softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
     """
     batch = as_batch(x, axis)
     # 0 - s, not -s: a certain class has log-probability 0, not -0.
-    return batch.like_logits(0.0 - surprise(row_state(batch.rows)))
+    log_p = rounded(
+        lambda rows: 0.0 - surprise(row_state(rows)),
+        [batch.rows],
+        batch.dtype,
+        precision=precision,
+    )
+    return batch.like_logits(log_p)
 
 
 # %% ../book/04_log_sum_exp.ipynb #monoid

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import FloatArray, as_batch
+from sxlit.arrays import FloatArray, Numbers
 
 # %% auto #0
-__all__ = ["two_difference", "RowState", "row_state", "probabilities", "softmax"]
+__all__ = ["two_difference", "RowState", "row_state", "probabilities"]
 
 
 # %% ../book/03_floating_point.ipynb #two-difference
@@ -63,13 +64,14 @@ class RowState:
     """
 
     top: npt.NDArray[np.intp]
-    shift: FloatArray
-    gap: FloatArray
-    gap_error: FloatArray
-    weight: FloatArray
-    tail: FloatArray
+    shift: Numbers
+    gap: Numbers
+    gap_error: Numbers
+    weight: Numbers
+    tail: Numbers
 
 
+@singledispatch
 def row_state(rows: FloatArray) -> RowState:
     """Read the state off the rows of logits, shape (N, C) with C at least 1, float64.
 
@@ -94,45 +96,8 @@ def row_state(rows: FloatArray) -> RowState:
     return RowState(top, shift, gap, gap_error, weight, tail)
 
 
-# %% ../book/03_floating_point.ipynb #softmax
-def probabilities(state: RowState) -> FloatArray:
-    """Return the softmax of each row of the state, shape (N, C), float64."""
+# %% ../book/03_floating_point.ipynb #probabilities
+def probabilities(state: RowState) -> Numbers:
+    """Return the softmax of each row of the state, shape (N, C)."""
     with np.errstate(under="ignore"):
         return state.weight / (1.0 + state.tail)
-
-
-def softmax(x: npt.ArrayLike, axis: int = -1) -> npt.NDArray[Any]:
-    r"""Turn scores into probabilities: $p_i = e^{x_i - m} / \sum_j e^{x_j - m}$.
-
-    Here $m = \max_j x_j$ along `axis`, so no exponential overflows.
-
-    Args:
-        x: logits, any shape with at least one axis, float32 or float64; integers and
-            booleans are taken as float64.
-        axis: the class axis.
-
-    Returns:
-        Probabilities that sum to one along `axis`; the shape and dtype of `x`.
-
-    Raises:
-        TypeError: a dtype that is not accepted (float16, bfloat16, longdouble, complex,
-            object, string), or an axis that is not an integer.
-        ValueError: no such axis, or no classes.
-
-    At the edges: -inf has probability 0, unless every logit is -inf: then all are NaN.
-    One +inf has probability 1 and the others 0; among several +inf each is NaN and the
-    others 0. A NaN makes its own row NaN and no other. An empty batch gives an empty
-    result.
-
-    Error: at most `sxlit.bounds.softmax`, relative to each $p_i$; float32 results are
-    computed in float64 and rounded once.
-
-    Examples:
-        >>> softmax([1000.0, 1001.0, 1003.0]).round(4)
-        array([0.042 , 0.1142, 0.8438])
-
-    Source: Bridle (1990); for the error of the shifted form, Blanchard, Higham and
-    Higham (2021).
-    """
-    batch = as_batch(x, axis)
-    return batch.like_logits(probabilities(row_state(batch.rows)))
