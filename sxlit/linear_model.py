@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sxlit import bounds
 from sxlit.arrays import FloatArray, as_array, as_real_array
 from sxlit.loss import cross_entropy_grad, cross_entropy_hvp
-from sxlit.rows import softmax
+from sxlit.simplex import softmax
 
 # %% auto #0
 __all__ = ["SoftmaxRegression"]
