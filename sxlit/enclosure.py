@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from sxlit.arrays import FloatArray
+from sxlit.arrays import FloatArray, Numbers
 
 # %% auto #0
-__all__ = ["Enclosure"]
+__all__ = ["Enclosure", "blur"]
 
 
 # %% ../book/12_most_accurate.ipynb #enclosure-class
@@ -117,6 +117,10 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
             return NotImplemented
         return _FUNCTIONS[function](self, *inputs, **options)
 
+    @abstractmethod
+    def blurred(self, relative: float) -> Self:
+        """Allow for a further relative error, such as that of a series cut short."""
+
     def enclosed(self, x: Any) -> Self:
         """Return `x` if it is an enclosure like this one, or enclose it."""
         return x if isinstance(x, Enclosure) else self.exactly(x)
@@ -158,3 +162,14 @@ _FUNCTIONS: dict[Any, Any] = {
     np.where: Enclosure._where,
     np.take_along_axis: Enclosure._take_along_axis,
 }
+
+
+# %% ../book/12_most_accurate.ipynb #enclosure-blur
+def blur(x: Numbers, relative: float) -> Numbers:
+    """Allow for a further relative error of an enclosure; an array stays as it is.
+
+    Examples:
+        >>> blur(np.array([1.0]), 2.0**-100)
+        array([1.])
+    """
+    return x.blurred(relative) if isinstance(x, Enclosure) else x

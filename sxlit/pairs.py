@@ -93,6 +93,9 @@ class Pair(Enclosure):
     def negative(self) -> Self:
         return type(self)(0.0 - self.hi, 0.0 - self.lo, self.error)
 
+    def blurred(self, relative: float) -> Self:
+        return type(self)(self.hi, self.lo, self.error + relative * np.abs(self.hi))
+
     def exp(self) -> Self:
         near = (self.hi >= -PAIR_LIMIT) & (self.hi <= 0.0)
         x = np.where(near, self.hi, -PAIR_LIMIT)

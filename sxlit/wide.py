@@ -154,6 +154,11 @@ class Wide(Enclosure):
         hi, lo, rest = (0.0 - part for part in (self.hi, self.lo, self.rest))
         return type(self)(hi, lo, self.error, self.exponent, rest)
 
+    def blurred(self, relative: float) -> Self:
+        x = self.normal()
+        error = x.error + relative * np.abs(x.hi)
+        return type(self)(x.hi, x.lo, error, x.exponent, x.rest)
+
     def exp(self) -> Self:
         x = self.normal()
         x = x.moved(x.exponent)
