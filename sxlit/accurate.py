@@ -126,10 +126,8 @@ def rounded(
         The results, of the dtype asked for.
     """
     check_precision(precision)
-    count = max(1, BLOCK // max(1, arrays[0].shape[-1]))
     blocks = []
-    for start in range(0, max(1, len(arrays[0])), count):
-        part = [array[start : start + count] for array in arrays]
+    for part in _blocks(arrays):
         found = settle(_evaluate(formula, part, options, Pair), dtype, precision)
         left = ~found.decided.reshape(len(found.decided), -1).all(axis=-1)
         if left.any():
@@ -158,9 +156,10 @@ def rounded_whole(
         finish: from the results of N rows, shape (1, N), to one number, shape (1, 1).
     """
     check_precision(precision)
-    for kind in (Pair, Wide):
-        results = _evaluate(formula, arrays, options, kind)
-        row = Wide.exactly(results)[:, 0][None, :]
+    for wide in (False, True):
+        results = [_as_wide(formula, part, options, wide) for part in _blocks(arrays)]
+        parts = zip(*(found.parts for found in results), strict=True)
+        row = Wide(*map(np.concatenate, parts))[:, 0][None, :]
         with np.errstate(all="ignore"):
             value, decided = settle(finish(row), dtype, precision)
         if decided.all():
@@ -168,6 +167,36 @@ def rounded_whole(
     else:
         _counter.get().count += 1
     return (value + dtype.type(0))[0, 0]
+
+
+def _as_wide(
+    formula: Formula,
+    arrays: Sequence[npt.NDArray[Any]],
+    options: Sequence[Any],
+    wide: bool,
+) -> Wide:
+    """Evaluate, and again in `Wide` where a row is known to fewer than 57 bits."""
+    if wide:
+        return _evaluate(formula, arrays, options, Wide)
+    found = _evaluate(formula, arrays, options, Pair)
+    left = (~(found.error <= 2.0**-57 * np.abs(found.hi)) & (found.error > 0.0))[:, 0]
+    whole = Wide.exactly(found)[...]
+    if left.any():
+        again = _evaluate(formula, [array[left] for array in arrays], options, Wide)
+        parts = [np.array(part) for part in whole.parts]
+        for part, new in zip(parts, again.parts, strict=True):
+            part[left] = new
+        whole = Wide(*parts)
+    return whole
+
+
+def _blocks(
+    arrays: Sequence[npt.NDArray[Any]],
+) -> Iterator[list[npt.NDArray[Any]]]:
+    """Some rows at a time; one block even where there are no rows."""
+    count = max(1, BLOCK // max(1, arrays[0].shape[-1]))
+    for start in range(0, max(1, len(arrays[0])), count):
+        yield [array[start : start + count] for array in arrays]
 
 
 # %% ../book/12_most_accurate.ipynb #accurate-evaluate

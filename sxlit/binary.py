@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import Batch, FloatArray, as_array, as_elements, as_real_array
+from sxlit.accurate import Precision, rounded, rounded_whole
+from sxlit.arrays import (
+    Batch,
+    FloatArray,
+    Numbers,
+    as_array,
+    as_elements,
+    as_real_array,
+    is_floating,
+)
 from sxlit.logistic import log_probability, probability
 from sxlit.loss import Options, Reduction
 
@@ -42,6 +51,11 @@ class YesNo:
     weight: FloatArray
     pos_weight: FloatArray
     denominator: int
+
+    @property
+    def columns(self) -> tuple[FloatArray, ...]:
+        """What the formulas take, one column each."""
+        return self.batch.rows, self.q, self.weight, self.pos_weight
 
 
 # %% ../book/09b_several_labels.ipynb #as-yes-no
@@ -114,7 +128,7 @@ def _named(name: str, place: tuple[int, ...]) -> str:
 
 def _check_order(x: npt.NDArray[Any], q: npt.NDArray[Any]) -> None:
     answers = x.dtype.kind in "biu" and ((x == 0) | (x == 1)).all()
-    if answers and q.dtype.kind == "f" and ((q < 0) | (q > 1)).any():
+    if answers and is_floating(q.dtype) and ((q < 0) | (q > 1)).any():
         raise ValueError(
             "logits: got answers, 0 or 1, with targets outside [0, 1]; the logits come "
             "first, binary_cross_entropy(logits, targets)"
@@ -122,29 +136,20 @@ def _check_order(x: npt.NDArray[Any], q: npt.NDArray[Any]) -> None:
 
 
 # %% ../book/09b_several_labels.ipynb #losses
-def answer_losses(each: YesNo) -> FloatArray:
-    r"""Return $w (a q \zeta(-x) + (1 - q) \zeta(x))$, shape (N, 1), float64."""
-    x = each.batch.rows
+def answer_losses(x: Numbers, q: Numbers, w: Numbers, a: Numbers) -> Numbers:
+    r"""Return $w (a q \zeta(-x) + (1 - q) \zeta(x))$, shape (N, 1)."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        yes = _weighed(-log_probability(x), each.q, each.pos_weight)
-        no = _weighed(-log_probability(-x), 1.0 - each.q)
-        loss = _weighed(yes + no, each.weight)
-        return np.where(np.isnan(x) | np.isnan(each.q), np.nan, loss)
+        yes = _weighed(-log_probability(x), q, a)
+        no = _weighed(-log_probability(-x), 1.0 - q)
+        loss = _weighed(yes + no, w)
+        return np.where(np.isnan(x) | np.isnan(q), np.nan, loss)
 
 
-def _weighed(value: FloatArray, *factors: FloatArray) -> FloatArray:
+def _weighed(value: Numbers, *factors: Numbers) -> Numbers:
     """Multiply; what has a weight of 0 is 0, even if it is infinite."""
     for factor in factors:
         value = np.where(factor == 0.0, 0.0, value * factor)
     return value
-
-
-def _mean(losses: FloatArray, denominator: int) -> Any:
-    """The sum over the denominator; NaN for none of none."""
-    total = losses.sum()
-    if np.isinf(total) and np.isfinite(losses).all():
-        return (losses / denominator).sum()  # only the sum is too large
-    return total / denominator
 
 
 # %% ../book/09b_several_labels.ipynb #binary-cross-entropy
@@ -155,6 +160,7 @@ def binary_cross_entropy(
     weight: npt.ArrayLike | None = None,
     pos_weight: npt.ArrayLike | None = None,
     reduction: Reduction = "mean",
+    precision: Precision = "float64",
 ) -> Any:
     r"""Return the cross-entropy of sigmoids against yes-or-no targets, in nats.
 
@@ -164,17 +170,18 @@ def binary_cross_entropy(
     `cross_entropy` of the logits $(x, 0)$.
 
     Args:
-        logits: any shape, also a single number, float32 or float64; integers and
-            booleans are taken as float64. Not probabilities: the sigmoid is applied
-            here.
+        logits: any shape, also a single number; float16, bfloat16, float32 or float64,
+            integers and booleans are taken as float64. Not probabilities: the sigmoid
+            is applied here.
         targets: the logits' shape; integers or booleans, 1 for yes and 0 for no, or
-            float32 or float64 shares $q$, meant to be from 0 to 1, for which the
+            shares $q$ of a floating dtype, meant to be from 0 to 1, for which the
             formula is used whatever they are.
         weight: $w$, one number or the logits' shape, finite and not negative.
         pos_weight: $a$, one number or one for each entry of the last axis, finite and
             not negative.
         reduction: "sum" adds the losses, "mean" divides the sum by the number of
             logits, whatever the weights; "none" returns a loss for each logit.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
         The loss, a scalar, or for "none" the logits' shape; the dtype of the logits.
@@ -183,15 +190,15 @@ def binary_cross_entropy(
         TypeError: a dtype that is not accepted.
         ValueError: another shape, an integer target that is not 0 or 1, a weight that
             is negative or not finite, exchanged arguments where it can be seen, an
-            unknown reduction.
+            unknown reduction or precision.
 
     At the edges: a logit of -inf or +inf costs 0 where its target agrees and +inf
     where it does not, also for a share between 0 and 1; but nothing where its weight
     is 0. A NaN in a logit or target makes this loss NaN. The mean of nothing is NaN,
     the sum 0.
 
-    Error: at most `sxlit.bounds.binary_cross_entropy`, relative to the loss for targets
-    from 0 to 1. float32 results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.binary_cross_entropy`, relative to the loss for targets from 0 to 1.
 
     Examples:
         >>> float(binary_cross_entropy([2.0, -1.0], [1, 0]).round(4))
@@ -202,21 +209,26 @@ def binary_cross_entropy(
     Source: Good (1952) for the loss; Cox (1958) for its use with the sigmoid.
     """
     each = as_yes_no(logits, targets, weight, pos_weight, reduction)
-    losses = answer_losses(each)
+    columns, dtype = each.columns, each.batch.dtype
     if reduction == "none":
+        losses = rounded(answer_losses, columns, dtype, precision=precision)
         return each.batch.per_row(losses)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return each.batch.dtype.type(_mean(losses[:, 0], each.denominator))
+
+    def reduced(losses: Numbers) -> Numbers:
+        return losses.sum(axis=-1, keepdims=True) / float(each.denominator)
+
+    return rounded_whole(answer_losses, reduced, columns, dtype, precision=precision)
 
 
 # %% ../book/09b_several_labels.ipynb #gradients
-def answer_gradients(each: YesNo) -> FloatArray:
-    r"""Return $w ((1 - q) \sigma(x) - a q \sigma(-x))$, shape (N, 1), float64."""
-    x = each.batch.rows
+def answer_gradients(
+    x: Numbers, q: Numbers, w: Numbers, a: Numbers, denominator: Numbers
+) -> Numbers:
+    r"""Return $w ((1 - q) \sigma(x) - a q \sigma(-x))$ over the denominator, (N, 1)."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        no = (1.0 - each.q) * probability(x)
-        yes = each.q * probability(-x) * each.pos_weight
-        return each.weight * (no - yes) + 0.0  # which makes a -0 of it 0
+        no = (1.0 - q) * probability(x)
+        yes = q * probability(-x) * a
+        return w * (no - yes) / denominator + 0.0  # which makes a -0 of it 0
 
 
 def binary_cross_entropy_grad(
@@ -226,6 +238,7 @@ def binary_cross_entropy_grad(
     weight: npt.ArrayLike | None = None,
     pos_weight: npt.ArrayLike | None = None,
     reduction: Reduction = "mean",
+    precision: Precision = "float64",
 ) -> Any:
     r"""Return the gradient of `binary_cross_entropy` in the logits.
 
@@ -239,6 +252,7 @@ def binary_cross_entropy_grad(
         pos_weight: as `binary_cross_entropy`.
         reduction: which loss is differentiated; "none" gives the gradient of the sum,
             since each loss depends on one logit only.
+        precision: as `binary_cross_entropy`.
 
     Returns:
         The gradient; the shape and dtype of the logits, a NumPy scalar for a single
@@ -251,8 +265,9 @@ def binary_cross_entropy_grad(
     At the edges: the limits at -inf and +inf, which are finite. A NaN in a logit or
     target makes this entry NaN. An empty array has an empty gradient.
 
-    Error: at most `sxlit.bounds.binary_cross_entropy_grad`, relative to the entry for
-    the targets 0 and 1. float32 results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.binary_cross_entropy_grad`, relative to the entry for the targets 0
+    and 1.
 
     Examples:
         >>> binary_cross_entropy_grad([0.0, 0.0], [1, 0])
@@ -263,5 +278,11 @@ def binary_cross_entropy_grad(
     Source: Cox (1958).
     """
     each = as_yes_no(logits, targets, weight, pos_weight, reduction)
-    with np.errstate(under="ignore"):
-        return each.batch.per_row(answer_gradients(each) / each.denominator)
+    gradient = rounded(
+        answer_gradients,
+        each.columns,
+        each.batch.dtype,
+        options=[float(each.denominator)],
+        precision=precision,
+    )
+    return each.batch.per_row(gradient)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import FloatArray, as_element_companion, as_elements
+from sxlit.accurate import Precision, rounded
+from sxlit.arrays import Numbers, as_element_companion, as_elements
 
 # %% auto #0
 __all__ = [
@@ -26,38 +27,39 @@ __all__ = [
 
 
 # %% ../book/02_sigmoid.ipynb #probability
-def probability(x: FloatArray) -> FloatArray:
+def probability(x: Numbers) -> Numbers:
     r"""Return $\sigma(x)$, the probability that belongs to the log-odds `x`.
 
-    Any shape, float64; relatively accurate also where it is small.
+    Any shape; relatively accurate also where it is small.
     """
     with np.errstate(under="ignore", invalid="ignore"):
         small = np.exp(-np.abs(x))
         return np.where(x < 0.0, small, 1.0) / (1.0 + small)
 
 
-def sigmoid(x: npt.ArrayLike) -> Any:
+def sigmoid(x: npt.ArrayLike, *, precision: Precision = "float64") -> Any:
     r"""Turn log-odds into probabilities: $\sigma(x) = 1 / (1 + e^{-x})$.
 
     This is the first entry of the softmax of $(x, 0)$. No exponential of a positive
     number is taken, so nothing overflows and nothing warns.
 
     Args:
-        x: log-odds, any shape, also a single number; float32 or float64, integers and
-            booleans are taken as float64.
+        x: log-odds, any shape, also a single number; float16, bfloat16, float32 or
+            float64, integers and booleans are taken as float64.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
         Probabilities; the shape and dtype of `x`, a NumPy scalar for a single number.
 
     Raises:
-        TypeError: a dtype that is not accepted (float16, bfloat16, longdouble, complex,
-            object, string), or a masked array.
-        ValueError: nested lists of unequal lengths.
+        TypeError: a dtype that is not accepted (longdouble, complex, object, string),
+            or a masked array.
+        ValueError: nested lists of unequal lengths, or another precision.
 
     At the edges: 0 at -inf, 1 at +inf, NaN at NaN; an empty array gives an empty one.
 
-    Error: at most `sxlit.bounds.sigmoid`, relative to the result at both ends; float32
-    results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.sigmoid`, relative to the result at both ends.
 
     Examples:
         >>> sigmoid([-1000.0, -3.3, 0.0, 1000.0]).round(4)
@@ -66,17 +68,18 @@ def sigmoid(x: npt.ArrayLike) -> Any:
     Source: Berkson (1944), as the inverse of the logit.
     """
     numbers = as_elements(x)
-    return numbers.per_row(probability(numbers.rows))
+    p = rounded(probability, [numbers.rows], numbers.dtype, precision=precision)
+    return numbers.per_row(p)
 
 
 # %% ../book/02_sigmoid.ipynb #log-probability
-def log_probability(x: FloatArray) -> FloatArray:
-    r"""Return $\log \sigma(x)$; any shape, float64, relatively accurate everywhere."""
+def log_probability(x: Numbers) -> Numbers:
+    r"""Return $\log \sigma(x)$; any shape, relatively accurate everywhere."""
     with np.errstate(under="ignore", invalid="ignore"):
-        return np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x)))
+        return np.where(x < 0.0, x, 0.0) - np.log1p(np.exp(-np.abs(x)))
 
 
-def log_sigmoid(x: npt.ArrayLike) -> Any:
+def log_sigmoid(x: npt.ArrayLike, *, precision: Precision = "float64") -> Any:
     r"""Return $\log \sigma(x) = \min(x, 0) - \log(1 + e^{-|x|})$, in nats.
 
     Not the logarithm of `sigmoid(x)`, which is -inf where that underflows and 0 where
@@ -84,6 +87,7 @@ def log_sigmoid(x: npt.ArrayLike) -> Any:
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
+        precision: as `sigmoid`.
 
     Returns:
         Logarithms of probabilities; the shape and dtype of `x`, a NumPy scalar for a
@@ -91,12 +95,13 @@ def log_sigmoid(x: npt.ArrayLike) -> Any:
 
     Raises:
         TypeError: a dtype that is not accepted.
-        ValueError: nested lists of unequal lengths.
+        ValueError: nested lists of unequal lengths, or another precision.
 
     At the edges: -inf at -inf, 0 at +inf, NaN at NaN; an empty array gives an empty
     one.
 
-    Error: at most `sxlit.bounds.log_sigmoid`, relative to the result everywhere.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.log_sigmoid`, relative to the result everywhere.
 
     Examples:
         >>> log_sigmoid([-100.0, 0.0]).round(4)
@@ -107,49 +112,60 @@ def log_sigmoid(x: npt.ArrayLike) -> Any:
     Source: Mächler (2012).
     """
     numbers = as_elements(x)
-    return numbers.per_row(log_probability(numbers.rows))
+    log_p = rounded(log_probability, [numbers.rows], numbers.dtype, precision=precision)
+    return numbers.per_row(log_p)
 
 
 # %% ../book/02_sigmoid.ipynb #products
 def _times(
-    slope: Callable[[FloatArray], FloatArray],
+    slope: Callable[[Numbers], Numbers],
     x: npt.ArrayLike,
     other: npt.ArrayLike,
     name: str,
+    precision: Precision,
 ) -> Any:
     """Multiply the slope at each of `x` by `other`, and round once."""
     numbers = as_elements(x)
     factor = as_element_companion(numbers, other, name)
-    with np.errstate(under="ignore", invalid="ignore"):
-        return numbers.per_row(slope(numbers.rows) * factor)
+    product = rounded(
+        lambda x, factor: slope(x) * factor,
+        [numbers.rows, factor],
+        numbers.dtype,
+        precision=precision,
+    )
+    return numbers.per_row(product)
 
 
-def _sigmoid_slope(x: FloatArray) -> FloatArray:
+def _sigmoid_slope(x: Numbers) -> Numbers:
     return probability(x) * probability(-x)
 
 
-def _log_sigmoid_slope(x: FloatArray) -> FloatArray:
+def _log_sigmoid_slope(x: Numbers) -> Numbers:
     return probability(-x)
 
 
-def sigmoid_jvp(x: npt.ArrayLike, v: npt.ArrayLike) -> Any:
+def sigmoid_jvp(
+    x: npt.ArrayLike, v: npt.ArrayLike, *, precision: Precision = "float64"
+) -> Any:
     r"""Return the slope of the sigmoid times `v`: $\sigma(x)\, \sigma(-x)\, v$.
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
         v: the direction, the shape of `x`; nothing is broadcast.
+        precision: as `sigmoid`.
 
     Returns:
         How `sigmoid` changes along `v`, to first order; the shape and dtype of `x`.
 
     Raises:
         TypeError: a dtype that is not accepted.
-        ValueError: another shape of `v`.
+        ValueError: another shape of `v`, or another precision.
 
     At the edges: the slope is 0 at -inf and +inf; a NaN in `x` or `v` gives NaN, and
     so does an infinite `v` where the slope is 0.
 
-    Error: at most `sxlit.bounds.sigmoid_jvp`.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.sigmoid_jvp`.
 
     Examples:
         >>> sigmoid_jvp([0.0, 0.0], [1.0, -2.0])
@@ -157,26 +173,30 @@ def sigmoid_jvp(x: npt.ArrayLike, v: npt.ArrayLike) -> Any:
 
     Source: Verhulst (1845), whose differential equation it is.
     """
-    return _times(_sigmoid_slope, x, v, "v")
+    return _times(_sigmoid_slope, x, v, "v", precision)
 
 
-def sigmoid_vjp(x: npt.ArrayLike, g: npt.ArrayLike) -> Any:
+def sigmoid_vjp(
+    x: npt.ArrayLike, g: npt.ArrayLike, *, precision: Precision = "float64"
+) -> Any:
     r"""Return `g` times the slope of the sigmoid: $g\, \sigma(x)\, \sigma(-x)$.
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
         g: the cotangent, the shape of `x`; nothing is broadcast.
+        precision: as `sigmoid`.
 
     Returns:
         The gradient in `x` of $\sum_i g_i \sigma(x_i)$; the shape and dtype of `x`.
 
     Raises:
         TypeError: a dtype that is not accepted.
-        ValueError: another shape of `g`.
+        ValueError: another shape of `g`, or another precision.
 
     At the edges: as `sigmoid_jvp`.
 
-    Error: at most `sxlit.bounds.sigmoid_vjp`.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.sigmoid_vjp`.
 
     Examples:
         >>> float(sigmoid_vjp(0.0, 8.0))
@@ -184,27 +204,31 @@ def sigmoid_vjp(x: npt.ArrayLike, g: npt.ArrayLike) -> Any:
 
     Source: Verhulst (1845), whose differential equation it is.
     """
-    return _times(_sigmoid_slope, x, g, "g")
+    return _times(_sigmoid_slope, x, g, "g", precision)
 
 
-def log_sigmoid_jvp(x: npt.ArrayLike, v: npt.ArrayLike) -> Any:
+def log_sigmoid_jvp(
+    x: npt.ArrayLike, v: npt.ArrayLike, *, precision: Precision = "float64"
+) -> Any:
     r"""Return the slope of log-sigmoid times `v`: $\sigma(-x)\, v$.
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
         v: the direction, the shape of `x`; nothing is broadcast.
+        precision: as `sigmoid`.
 
     Returns:
         How `log_sigmoid` changes along `v`, to first order; the shape and dtype of `x`.
 
     Raises:
         TypeError: a dtype that is not accepted.
-        ValueError: another shape of `v`.
+        ValueError: another shape of `v`, or another precision.
 
     At the edges: the slope is 1 at -inf and 0 at +inf; a NaN in `x` or `v` gives NaN,
     and so does an infinite `v` where the slope is 0.
 
-    Error: at most `sxlit.bounds.log_sigmoid_jvp`.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.log_sigmoid_jvp`.
 
     Examples:
         >>> log_sigmoid_jvp([0.0, -1000.0], [1.0, 3.0])
@@ -212,15 +236,18 @@ def log_sigmoid_jvp(x: npt.ArrayLike, v: npt.ArrayLike) -> Any:
 
     Source: the chain rule.
     """
-    return _times(_log_sigmoid_slope, x, v, "v")
+    return _times(_log_sigmoid_slope, x, v, "v", precision)
 
 
-def log_sigmoid_vjp(x: npt.ArrayLike, g: npt.ArrayLike) -> Any:
+def log_sigmoid_vjp(
+    x: npt.ArrayLike, g: npt.ArrayLike, *, precision: Precision = "float64"
+) -> Any:
     r"""Return `g` times the slope of log-sigmoid: $g\, \sigma(-x)$.
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
         g: the cotangent, the shape of `x`; nothing is broadcast.
+        precision: as `sigmoid`.
 
     Returns:
         The gradient in `x` of $\sum_i g_i \log \sigma(x_i)$; the shape and dtype of
@@ -228,11 +255,12 @@ def log_sigmoid_vjp(x: npt.ArrayLike, g: npt.ArrayLike) -> Any:
 
     Raises:
         TypeError: a dtype that is not accepted.
-        ValueError: another shape of `g`.
+        ValueError: another shape of `g`, or another precision.
 
     At the edges: as `log_sigmoid_jvp`.
 
-    Error: at most `sxlit.bounds.log_sigmoid_vjp`.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.log_sigmoid_vjp`.
 
     Examples:
         >>> float(log_sigmoid_vjp(0.0, 8.0))
@@ -240,4 +268,4 @@ def log_sigmoid_vjp(x: npt.ArrayLike, g: npt.ArrayLike) -> Any:
 
     Source: the chain rule.
     """
-    return _times(_log_sigmoid_slope, x, g, "g")
+    return _times(_log_sigmoid_slope, x, g, "g", precision)

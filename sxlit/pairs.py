@@ -85,7 +85,9 @@ class Pair(Enclosure):
         if (tiny := size < TINY).any():
             error = np.where(tiny & ~self.is_zero, error + VANISHED / least, error)
         error = np.where(least > 0.0, error, np.inf)
-        return self._settled(self.hi / other.hi, digits, error, self._finite(other))
+        return self._settled(
+            self.hi / other.hi, digits, error, self._finite(other) & ~other.is_zero
+        )
 
     def _finite(self, other: Self) -> Any:
         return np.isfinite(self.hi) & np.isfinite(other.hi)
@@ -126,6 +128,8 @@ class Pair(Enclosure):
 
     def total(self) -> Self:
         shape = self.shape
+        if shape[-1] == 0:
+            return self.exactly(np.zeros((*shape[:-1], 1)))
         hi, lo, error = (np.broadcast_to(part, shape) for part in self.parts)
         size = np.abs(hi).sum(axis=-1, keepdims=True)
         errors = error.sum(axis=-1, keepdims=True) + hi.shape[-1] * LOST * size

@@ -147,7 +147,7 @@ class Wide(Enclosure):
         error = (x.error + size * y.error) / least + np.where(whole, 0.0, LOST * size)
         error = np.where(least > 0.0, error, np.inf)
         exponent = np.maximum(x.exponent - y.exponent, NOWHERE)
-        finite = _finite(self, other)
+        finite = _finite(self, other) & ~other.is_zero
         return self._settled(self.hi / other.hi, digits, error, exponent, 0.0, finite)
 
     def negative(self) -> Self:
@@ -201,6 +201,8 @@ class Wide(Enclosure):
         return np.where(x.hi == 0.0, x, known)
 
     def total(self) -> Self:
+        if self.shape[-1] == 0:
+            return self.exactly(np.zeros((*self.shape[:-1], 1)))
         x = self.normal()[...]
         exponent = x.exponent.max(axis=-1, keepdims=True, initial=NOWHERE) - ROOM
         x = x.moved(x.exponent - exponent)
