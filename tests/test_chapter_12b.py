@@ -60,7 +60,7 @@ def test_one_and_s_for_every_short_number() -> None:
 @pytest.mark.theorem("prop-zero-loss")
 @EACH
 def test_any_order_of_additions(dtype: np.dtype, p: int) -> None:
-    """Random trees: the sum is 1 where every number on the way of the 1 is at most u."""
+    """Random trees: 1 where each number that is added to the 1 is at most u."""
     draw = np.random.default_rng(7)
     u, seen = unit(dtype, p), set()
     for _ in range(2000):

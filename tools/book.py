@@ -59,8 +59,8 @@ def generate(
         raise BookError(str(error)) from None
     (target / "matrix.md").write_text(report.markdown(read), encoding="utf-8")
     (target / "semantics.md").write_text(semantics.markdown(read), encoding="utf-8")
-    found = zero.pages(zero.ladders(LADDERS), read, LADDERS)
-    (target / "zero.md").write_text(found, encoding="utf-8")
+    tables = zero.pages(zero.ladders(LADDERS), read, LADDERS)
+    (target / "zero.md").write_text(tables, encoding="utf-8")
     checks.write(theorems, read, target / "checks.json")
 
 

@@ -32,40 +32,42 @@ FINE = tuple(quarters / 4 for quarters in range(4, 181))  # exact in every forma
 _SMALL = re.compile(r"[\d.]+e[-+]\d+")
 SHOWN = 10  # differences that are printed
 
-# Loss and gradient of three classes, the first 20 ahead and right; and of one logit.
-LOGITS = {
-    "cross_entropy": lambda gap: ((gap, 0, 0),),
-    "cross_entropy_grad": lambda gap: ((gap, 0, 0),),
-    "binary_cross_entropy": lambda gap: (gap,),
-    "binary_cross_entropy_grad": lambda gap: (gap,),
-}
+# The loss of three classes, the first ahead and right, and that of one logit.
+OPERATIONS = tuple(
+    f"{loss}{what}"
+    for loss in ("cross_entropy", "binary_cross_entropy")
+    for what in ("", "_grad")
+)
 Ladder = dict[str, Any]
 
 
 def rungs() -> tuple[Case, ...]:
     """One case for each operation and gap."""
-    return tuple(
-        Case(
-            id=f"{operation}/{gap:g}",
-            operation=operation,
-            arguments={
-                "logits": Source(logits(gap)),
-                "targets": Source((1,))
-                if operation.startswith("binary")
-                else Source((0,), dtype="int64"),
-            },
-            options={},
-            dtypes=wire.FLOATS,
-            grades=("contract",),
-            level="required",
-            accept=("reference",),
-            why="how a loss becomes 0",
-            source="book, chapter 12b",
-            layout="contiguous",
-        )
-        for operation, logits in LOGITS.items()
-        for gap in sorted({*WHOLE, *(() if operation.startswith("binary") else FINE)})
-    )
+    cases = []
+    for operation in OPERATIONS:
+        binary = operation.startswith("binary")
+        for gap in sorted(WHOLE if binary else {*WHOLE, *FINE}):
+            row = {
+                "logits": Source(((gap, 0, 0),)),
+                "targets": Source((0,), dtype="int64"),
+            }
+            yes = {"logits": Source((gap,)), "targets": Source((1,))}
+            cases.append(
+                Case(
+                    id=f"{operation}/{gap:g}",
+                    operation=operation,
+                    arguments=yes if binary else row,
+                    options={},
+                    dtypes=wire.FLOATS,
+                    grades=("contract",),
+                    level="required",
+                    accept=("reference",),
+                    why="how a loss becomes 0",
+                    source="book, chapter 12b",
+                    layout="contiguous",
+                )
+            )
+    return tuple(cases)
 
 
 def climb(name: str, device: str) -> Ladder:

@@ -17,12 +17,14 @@ from sxlit_conformance.record import Record
 from sxlit_conformance.report import escaped, number
 
 Ladder = Mapping[str, Any]
+# By adapter, device, case, dtype and grade.
+Verdicts = Mapping[tuple[str, str, str, str, str], Verdict]
 
 # In the order of the page; another adapter with a ladder comes after these.
 NAMES = {
     "torch": "PyTorch",
     "tensorflow": "TensorFlow",
-    "jax": "JAX, Optax",
+    "jax": "JAX",
     "scipy": "SciPy",
     "numpy-naive": "the textbook form",
     "sxlit": "sxlit",
@@ -30,7 +32,7 @@ NAMES = {
 # The exponent of the smallest positive number of a format.
 SMALLEST = {"float16": -24, "bfloat16": -133, "float32": -149, "float64": -1074}
 ROW = "20"  # the gap of the page's row
-GRADED = ("5", "10", "20", "40")
+GRADED = ("5", "10", "20")
 NOISE = ("gap-20-over-noise", "gap-20-over-noise-column")
 
 
@@ -49,7 +51,7 @@ def ladders(folder: Path) -> list[Ladder]:
 
 def pages(found: Sequence[Ladder], records: Iterable[Record], folder: Path) -> str:
     """Sections that the chapter includes piece by piece, between comments."""
-    verdicts = {
+    verdicts: Verdicts = {
         (str(record.header["adapter"]), v.device, v.case, v.dtype, v.grade): v
         for record in records
         for v in record.verdicts
@@ -68,9 +70,7 @@ def pages(found: Sequence[Ladder], records: Iterable[Record], folder: Path) -> s
     )
 
 
-def answers(
-    found: Sequence[Ladder], verdicts: Mapping[tuple[str, ...], Verdict]
-) -> str:
+def answers(found: Sequence[Ladder], verdicts: Verdicts) -> str:
     """What everybody answers to [20, 0, 0] in float32, and under which entry."""
     (truth,) = {exact(v) for _, v in _cases(verdicts, "cross_entropy")}
     # The gradient at the label is p - 1, and p is e^-loss.
@@ -119,9 +119,7 @@ def first(found: Sequence[Ladder], operation: str = "cross_entropy") -> str:
     return _table(("loss / gradient", *dtypes), rows)
 
 
-def grades(
-    found: Sequence[Ladder], verdicts: Mapping[tuple[str, ...], Verdict]
-) -> str:
+def grades(found: Sequence[Ladder], verdicts: Verdicts) -> str:
     """Error over allowed error of the loss, in both grades."""
     dtypes = sorted({key[3] for key in verdicts if key[2].startswith("cross_entropy/")})
     rows = []
@@ -142,7 +140,7 @@ def grades(
     return _table(("", "dtype", *head), rows)
 
 
-def noise(found: Sequence[Ladder], verdicts: Mapping[tuple[str, ...], Verdict]) -> str:
+def noise(found: Sequence[Ladder], verdicts: Verdicts) -> str:
     """The label 20 ahead of many classes: how far off the loss is."""
     rows = []
     for case in NOISE:
@@ -184,17 +182,18 @@ def exact(verdict: Verdict) -> float:
 
 def who(ladder: Ladder) -> str:
     """The adapter, its version, and the device where it is no CPU."""
-    name = NAMES.get(ladder["adapter"], ladder["adapter"])
-    versions = [ladder["version"].partition("+")[0], *ladder["companions"].values()]
-    place = "" if ladder["device"] == "cpu" else f", {ladder['device']}"
+    name: str = NAMES.get(ladder["adapter"], ladder["adapter"])
     if ladder["adapter"] == "numpy-naive":
         name += ", NumPy"
-    return escaped(f"{name} {', '.join(versions)}{place}")
+    words = [f"{name} {ladder['version'].partition('+')[0]}"]
+    words += [f"{other} {version}" for other, version in ladder["companions"].items()]
+    words += [] if ladder["device"] == "cpu" else [ladder["device"]]
+    return escaped(", ".join(words))
 
 
 def _cases(
-    verdicts: Mapping[tuple[str, ...], Verdict], operation: str
-) -> list[tuple[tuple[str, ...], Verdict]]:
+    verdicts: Verdicts, operation: str
+) -> list[tuple[tuple[str, str, str, str, str], Verdict]]:
     asked = (f"{operation}/gap-{ROW}-at-label", "float32", "hra")
     return [(key, v) for key, v in verdicts.items() if key[2:] == asked]
 
@@ -218,7 +217,7 @@ def _lost(ladder: Ladder, operation: str, dtype: str) -> str:
 
 
 def _short(value: float) -> str:
-    return f"**{value:.0f}**" if value == 0 else f"{value:.4g}"
+    return "**0**" if value == 0 else f"{value:.4g}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
