@@ -29,6 +29,8 @@ NAMES = {
     "numpy-naive": "the textbook form",
     "sxlit": "sxlit",
 }
+# Reported elsewhere, of adapters that the ledger does not speak of.
+ISSUES = {"scipy": "[scipy#19521](https://github.com/scipy/scipy/issues/19521)"}
 # The exponent of the smallest positive number of a format.
 SMALLEST = {"float16": -24, "bfloat16": -133, "float32": -149, "float64": -1074}
 ROW = "20"  # the gap of the page's row
@@ -74,7 +76,7 @@ def answers(found: Sequence[Ladder], verdicts: Verdicts) -> str:
     """What everybody answers to [20, 0, 0] in float32, and under which entry."""
     (truth,) = {exact(v) for _, v in _cases(verdicts, "cross_entropy")}
     # The gradient at the label is p - 1, and p is e^-loss.
-    rows = [("*exactly*", f"{truth:.4g}", f"{math.expm1(-truth):.4g}", "0", "")]
+    rows = [("*exactly*", _short(truth), _short(math.expm1(-truth)), "0", "")]
     for ladder in found:
         value = _answer(ladder, "cross_entropy", "float32", ROW)
         slope = _answer(ladder, "cross_entropy_grad", "float32", ROW)
@@ -84,9 +86,10 @@ def answers(found: Sequence[Ladder], verdicts: Verdicts) -> str:
             for key, v in _cases(verdicts, operation)
             if key[:2] == (ladder["adapter"], ladder["device"]) and v.ledger
         }
-        links = ", ".join(f"{{ref}}`{e} <known-{e}>`" for e in sorted(entries))
-        numbers = (_short(value[0]), _short(slope[0]), f"{sum(slope):.4g}")
-        rows.append((who(ladder), *numbers, links))
+        links = [f"{{ref}}`{entry} <known-{entry}>`" for entry in sorted(entries)]
+        links += [ISSUES[ladder["adapter"]]] if ladder["adapter"] in ISSUES else []
+        numbers = (_bold(value[0]), _bold(slope[0]), _short(sum(slope)))
+        rows.append((who(ladder), *numbers, ", ".join(links)))
     head = ("", "loss", "gradient, label", "gradient, sum", "known as")
     return _table(head, rows)
 
@@ -182,7 +185,7 @@ def exact(verdict: Verdict) -> float:
 
 def who(ladder: Ladder) -> str:
     """The adapter, its version, and the device where it is no CPU."""
-    name: str = NAMES.get(ladder["adapter"], ladder["adapter"])
+    name = NAMES.get(str(ladder["adapter"]), str(ladder["adapter"]))
     if ladder["adapter"] == "numpy-naive":
         name += ", NumPy"
     words = [f"{name} {ladder['version'].partition('+')[0]}"]
@@ -216,8 +219,13 @@ def _lost(ladder: Ladder, operation: str, dtype: str) -> str:
     return "never"
 
 
+def _bold(value: float) -> str:
+    return _short(value) if value else "**0**"
+
+
 def _short(value: float) -> str:
-    return "**0**" if value == 0 else f"{value:.4g}"
+    """Four digits, and minus signs at which no line ends."""
+    return f"{value:.4g}".replace("e-0", "e-").replace("-", "\u2212")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
