@@ -157,10 +157,9 @@ def noise(found: Sequence[Ladder], verdicts: Verdicts) -> str:
             )
             if v is not None and v.worst is not None:
                 value = float.fromhex(v.worst.observed)
-                off = f"{100 * (value / truth - 1):+.2g} %"
-                if abs(value / truth - 1) < 1e-6:
-                    off = f"{value / truth - 1:+.0e}"
-                rows.append((shape, who(ladder), f"{value:.5g}", f"{truth:.5g}", off))
+                off = f"{100 * (value / truth - 1):+.2g}\u00a0%"
+                numbers = (f"{value:.5g}", f"{truth:.5g}", off)
+                rows.append((shape, who(ladder), *map(_unbroken, numbers)))
     return _table(("", "", "loss", "exact", "off by"), rows)
 
 
@@ -224,8 +223,12 @@ def _bold(value: float) -> str:
 
 
 def _short(value: float) -> str:
-    """Four digits, and minus signs at which no line ends."""
-    return f"{value:.4g}".replace("e-0", "e-").replace("-", "\u2212")
+    return _unbroken(f"{value:.4g}")
+
+
+def _unbroken(text: str) -> str:
+    """The number with minus signs at which no line ends."""
+    return text.replace("e-0", "e-").replace("-", "\u2212")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
