@@ -19,7 +19,7 @@ NOTEBOOKS = {
     "book": (),  # last: its figure shows the curves that the others write
 }
 FRAMEWORKS = {
-    "sxlit": (("sxlit", "numpy-naive"), ()),
+    "sxlit": (("sxlit", "numpy-naive"), ("scipy",)),
     "torch": (("torch",), ("torch",)),
     "tensorflow": (("tensorflow",), ("tensorflow-cpu",)),
     "jax": (("jax",), ("jax", "optax")),
@@ -159,6 +159,8 @@ def conformance(session: nox.Session, framework: str) -> None:
     adapters, packages = FRAMEWORKS[framework]
     install(session, "-e", ".[conformance]", *packages)
     session.run("python", "tools/records.py", *session.posargs, *adapters)
+    further = ("scipy",) if framework == "sxlit" else ()
+    session.run("python", "tools/ladder.py", *session.posargs, *adapters, *further)
 
 
 @nox.session(default=False)
