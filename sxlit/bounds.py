@@ -123,7 +123,7 @@ class Numerics:
                 f"got {dtype!r}"
             )
         _check_grade(grade)
-        info = ml_dtypes.finfo(dtype)
+        info = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
         unit, normal = float(info.eps) / 2, float(info.smallest_normal)
         flushes = flushes_subnormals and dtype != "float16"
         lost = 2 * normal if flushes else float(info.smallest_subnormal)

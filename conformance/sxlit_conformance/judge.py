@@ -155,7 +155,7 @@ def vacuity(reference: Reference, allowed: Floats) -> float:
 
 def ulp(value: float, dtype: str) -> float:
     """The distance of the numbers of this dtype at `value`."""
-    return float(spacing(np.float64(value), dtype))
+    return float(spacing(np.asarray(value), dtype))
 
 
 def answer_hash(array: Array) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sxlit_conformance import corpus, wire
+from sxlit_conformance import corpus, exact, wire
 from sxlit_conformance.model import Array, Claim, Reference, Source, Tolerance
 from sxlit_conformance.operations import OPERATIONS
 
@@ -223,7 +223,7 @@ def _is_cast(source: Source, array: Array) -> bool:
     """Whether a generator's numbers, cast by NumPy, are the array."""
     if not source.generator:
         return False
-    wide = corpus.array(source, "float64", corpus.generators())
+    wide = exact.array(source, "float64", corpus.generators())
     return bool(np.array_equal(wide.astype(array.dtype), array))
 
 
