@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from sxlit_conformance import (
+    audit,
     corpus,
     ledger,
     locate,
@@ -116,6 +117,13 @@ def _parser() -> argparse.ArgumentParser:
     case.add_argument("case")
     case.set_defaults(do=_show)
 
+    auditing = commands.add_parser("audit", help="the oracle against a second formula")
+    auditing.add_argument("-k", metavar="EXPR", help="only cases whose id matches EXPR")
+    auditing.add_argument(
+        "--again", action="store_true", help="what is cached already, too"
+    )
+    auditing.set_defaults(do=_audit)
+
     repro = commands.add_parser("repro", help="a program that shows a disagreement")
     repro.add_argument("case")
     repro.add_argument("adapter")
@@ -196,6 +204,16 @@ def _list(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     case = _case(arguments.case)
     print(show.case_text(case, *truth()))
+    return 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    truth()  # one line where Arb is missing
+    select = parse(arguments.k) if arguments.k is not None else lambda key: True
+    cases = [case for case in corpus.load() if select(case.id)]
+    if not cases:
+        raise AdapterError(f"-k {arguments.k!r}: no case is selected")
+    print(audit.audit(cases, again=arguments.again, progress=_progress()))
     return 0
 
 
