@@ -149,7 +149,7 @@ def _lines(found: Found) -> Iterator[str]:
     name = f"found-{found.adapter}{kind}-{found.dtype}-seed-{wish.seed}"
     near = "beyond" if worst.ratio > 1 else "within"
     why = (
-        f"The worst row for {who} that a search found: {number(worst.ratio)} times the "
+        f"The worst row for {who} that a search found: {worst.ratio:.3g} times the "
         f"{wish.grade} bound, {near} it."
     )
     yield table(
@@ -171,7 +171,7 @@ def command(found: Found) -> str:
 
 def _measured(find: Find) -> str:
     said = (
-        f"{number(find.ratio)} of the bound at {find.index}: {find.observed!r} for "
+        f"{find.ratio:.4g} of the bound at {find.index}: {find.observed!r} for "
         f"{find.expected!r}"
     )
     if not find.lost:
