@@ -115,9 +115,9 @@ PLANTED = [
 
 @pytest.mark.parametrize(("name", "operation", "precision"), PLANTED)
 def test_a_planted_defect_is_found(name: str, operation: str, precision: str) -> None:
-    found = look(name, operation, precision)
+    found = look(name, operation, precision, evaluations=1500)
     assert found.exceeds, text(found)
-    assert not look("right_numpy", operation, precision).exceeds
+    assert not look("right_numpy", operation, precision, evaluations=1500).exceeds
 
 
 def test_a_lost_answer_is_shown_beside_the_worst() -> None:
