@@ -14,7 +14,7 @@ from sxlit_conformance.judge import Measure, measure, vacuity
 from sxlit_conformance.locate import resolve
 from sxlit_conformance.model import Case
 from sxlit_conformance.operations import OPERATIONS, SEARCHED
-from sxlit_conformance.search import spelled
+from sxlit_conformance.search_find import spelled
 from sxlit_conformance.search_inputs import Field, child, first
 from sxlit_conformance.search_run import Found, Wish, search, text
 from sxlit_conformance.wire import FLOATS, dtype

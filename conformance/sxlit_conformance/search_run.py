@@ -16,7 +16,8 @@ from sxlit_conformance.operations import SEARCHED
 from sxlit_conformance.process import Limits
 from sxlit_conformance.report import number
 from sxlit_conformance.runner import Session, greet
-from sxlit_conformance.search import Find, Search, SearchError, budget, spelled, table
+from sxlit_conformance.search import Search, SearchError, budget
+from sxlit_conformance.search_find import Find, spelled, table
 from sxlit_conformance.wire import FLOATS
 
 
