@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import accuracy
 import checks
 from sxlit_conformance import record, report, semantics
 
@@ -22,6 +23,7 @@ BUILT = ROOT / "_build"
 RECORDS = ROOT / "conformance" / "sxlit_conformance" / "records"
 GENERATED = BOOK / "_generated"
 THEOREMS = ROOT / "tests" / "theorems.json"
+ACCURACY = ROOT / "benchmarks" / "accuracy.csv"
 
 
 class BookError(Exception):
@@ -57,6 +59,7 @@ def generate(
         raise BookError(str(error)) from None
     (target / "matrix.md").write_text(report.markdown(read), encoding="utf-8")
     (target / "semantics.md").write_text(semantics.markdown(read), encoding="utf-8")
+    (target / "accuracy.md").write_text(accuracy.markdown(ACCURACY), encoding="utf-8")
     checks.write(theorems, read, target / "checks.json")
 
 

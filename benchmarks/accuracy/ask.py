@@ -1,9 +1,9 @@
 """Ask one provider, in its own interpreter, everything that lies in a folder.
 
-    python ask.py PROVIDER FOLDER
+    python ask.py PROVIDER FOLDER TARGET
 
-Reads FOLDER/questions/*.npz, writes FOLDER/PROVIDER/*.npz with the answers, and
-FOLDER/PROVIDER/provider.json with its version and with what it refused, and why.
+Reads FOLDER/questions/*.npz, writes FOLDER/TARGET/*.npz with the answers, and
+FOLDER/TARGET/provider.json with its version and with what it refused, and why.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def can_ask(provider: str, operation: Operation, dtype: str) -> bool:
     )
 
 
-def main(provider: str, folder: Path) -> None:
+def main(provider: str, folder: Path, target: str) -> None:
     """Answer all, and say what was refused."""
     own = provider in ("sxlit", operations.WIDE)
     if own:
@@ -97,14 +97,15 @@ def main(provider: str, folder: Path) -> None:
         except Exception as error:  # whatever a framework raises is its answer
             refused[path.stem] = f"{type(error).__name__}: {error}".splitlines()[0]
             continue
-        write(folder / provider / path.name, [[answer] for answer in answers])
+        write(folder / target / path.name, [[answer] for answer in answers])
     about = {
         "version": str(import_module(package).__version__),
         "refused": refused,
         "undecided": undecided,
     }
-    (folder / provider / "provider.json").write_text(json.dumps(about, indent=1))
+    (folder / target).mkdir(exist_ok=True)
+    (folder / target / "provider.json").write_text(json.dumps(about, indent=1))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

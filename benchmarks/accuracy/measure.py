@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import os
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import ask
 import exact_rows
 import files
 import questions
 import score
-from operations import DTYPES, OPERATIONS
+from operations import DTYPES, ENVIRONMENTS, OPERATIONS, PLAIN
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = exact_rows.CACHE.parent
@@ -36,6 +37,16 @@ def write_questions(task: tuple[int, str]) -> None:
     path = FOLDER / "questions" / f"{dtype} {operation.name}.npz"
     files.write(path, questions.batches(operation, dtype))
     score.exact_batches(operation, path)
+
+
+def put(provider: str) -> None:
+    """Ask in a process of its own; and again without the wide instructions."""
+    script = [sys.executable, str(Path(__file__).with_name("ask.py"))]
+    subprocess.run([*script, provider, str(FOLDER), provider], check=True)
+    if "AVX-512" not in processor():
+        return  # not run: there is nothing to take away
+    plain = [*script, provider, str(FOLDER), f"{provider}{PLAIN}"]
+    subprocess.run(plain, env=os.environ | ENVIRONMENTS[provider], check=True)
 
 
 def processor() -> str:
@@ -58,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.step == "ask":
         for provider in options.providers:
-            ask.main(provider, FOLDER)
+            put(provider)
         return 0
     if options.step == "questions":
         tasks = [

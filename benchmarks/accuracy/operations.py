@@ -8,6 +8,17 @@ from typing import Any
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 PROVIDERS = ("sxlit", "scipy", "torch", "tensorflow", "jax")
 WIDE = "double-double"  # sxlit in float64, asked for that precision
+# A second run of each provider: what keeps it from the wide instructions.
+PLAIN = " plain"
+_NUMPY = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL"}
+ENVIRONMENTS = {
+    "sxlit": _NUMPY,
+    WIDE: _NUMPY,
+    "scipy": _NUMPY,
+    "torch": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "tensorflow": {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "jax": {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},
+}
 
 
 @dataclass(frozen=True)

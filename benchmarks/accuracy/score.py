@@ -23,6 +23,8 @@ class Score(NamedTuple):
         outputs: how many results were asked for.
         correct: how many are the numbers nearest to the exact values.
         undecided: how many sxlit itself was not sure of; None for others.
+        changed: how many have other bits without the wide instructions; None where
+            that was not run.
         largest: the largest error in ulps; infinite where an answer is not finite and
             the exact value is.
     """
@@ -34,6 +36,7 @@ class Score(NamedTuple):
     outputs: int
     correct: int
     undecided: int | None
+    changed: int | None
     largest: float
 
     @property
@@ -75,12 +78,23 @@ def score(path: Path, folder: Path) -> Iterator[Score]:
         if not about.exists() or not answers.exists():
             continue
         told = json.loads(about.read_text())
-        found = compare([a for (a,) in read(answers)], exact, dtype)
-        outputs, correct, largest = found
+        given = [a for (a,) in read(answers)]
+        outputs, correct, largest = compare(given, exact, dtype)
         undecided = told["undecided"].get(path.stem)
-        yield Score(
-            name, dtype, provider, told["version"], outputs, correct, undecided, largest
-        )
+        plain = folder / f"{provider}{operations.PLAIN}" / path.name
+        changed = differing(given, plain) if plain.exists() else None
+        head = (name, dtype, provider, told["version"])
+        yield Score(*head, outputs, correct, undecided, changed, largest)
+
+
+def differing(given: list[Array], plain: Path) -> int:
+    """How many answers have other bits in the other run; one NaN is like another."""
+    count = 0
+    for first, (second,) in zip(given, read(plain), strict=True):
+        bits = f"u{first.dtype.itemsize}"
+        other = first.view(bits) != second.view(bits)
+        count += int(np.count_nonzero(other & ~(np.isnan(first) & np.isnan(second))))
+    return count
 
 
 def write(scores: list[Score], header: str, target: Path) -> None:
@@ -90,5 +104,22 @@ def write(scores: list[Score], header: str, target: Path) -> None:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(FIELDS)
         for s in scores:
-            undecided = "" if s.undecided is None else s.undecided
-            lines.writerow([*s[:6], undecided, f"{s.largest:.4g}"])
+            *others, largest = ("" if value is None else value for value in s)
+            lines.writerow([*others, f"{largest:.4g}"])
+
+
+def load(source: Path) -> tuple[str, list[Score]]:
+    """What `write` wrote."""
+    header, *lines = source.read_text("utf-8").splitlines()
+    scores = [
+        Score(
+            **{name: row[name] for name in FIELDS[:4]},
+            outputs=int(row["outputs"]),
+            correct=int(row["correct"]),
+            undecided=int(row["undecided"]) if row["undecided"] else None,
+            changed=int(row["changed"]) if row["changed"] else None,
+            largest=float(row["largest"]),
+        )
+        for row in csv.DictReader(lines)
+    ]
+    return header.removeprefix("# "), scores
