@@ -217,5 +217,6 @@ def accuracy(session: nox.Session, part: str) -> None:
 def bench(session: nox.Session) -> None:
     """Time the library against others; ratios of one run, never a verdict."""
     install(session, "-e", ".", "scipy", "torch")
+    session.run("python", "benchmarks/ratio.py")
     session.run("python", "benchmarks/softmax.py")
     session.run("python", "benchmarks/logsumexp.py", *session.posargs)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from formats import FORMATS, Array, Floats, Format, _scaled, unit
 from operations import Operation
 
@@ -133,7 +134,9 @@ def searched(
 
 def batches(operation: Operation, dtype: str) -> list[list[Array]]:
     """The arguments of each call: one for each number of classes."""
-    rng = np.random.default_rng([SEED, zlib.crc32(f"{operation.name} {dtype}".encode())])
+    rng = np.random.default_rng(
+        [SEED, zlib.crc32(f"{operation.name} {dtype}".encode())]
+    )
     deep, kind = DEEP[dtype], FORMATS[dtype].dtype
     if operation.gives == "entries":
         x = np.concatenate(

@@ -47,9 +47,10 @@ def vjp(x: Any, g: Any) -> Any:
 
 def jacobian(x: Any) -> Any:
     p = softmax(x)
-    return p[:, :, None] * np.eye(p.shape[1], dtype=p.dtype) - p[:, :, None] * p[
-        :, None, :
-    ]
+    return (
+        p[:, :, None] * np.eye(p.shape[1], dtype=p.dtype)
+        - p[:, :, None] * p[:, None, :]
+    )
 
 
 def binary_loss(x: Any, q: Any) -> Any:

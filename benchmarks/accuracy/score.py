@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import exact_rows
 import numpy as np
+
+import exact_rows
 import operations
 from files import read
 from formats import FORMATS, Array, Floats, ulps
