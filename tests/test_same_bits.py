@@ -83,7 +83,7 @@ def answers(folder: Path, disabled: str) -> dict[str, Array]:
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
     }
     subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(kept)],
+        [sys.executable, "-P", "-W", "error", "-c", PROGRAM, str(kept)],
         env=environment, check=True,
     )  # fmt: skip
     with np.load(kept) as parts:

@@ -10,15 +10,16 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from flint import arb, ctx
+
 from formats import FORMATS, Array, Floats, Format, even_tie, nearest, nearest_to
 from operations import Operation
 
 DIGITS, MOST_DIGITS, WANTED = 192, 192 * 2**6, 110
-Value = arb | float  # a float is exact: a limit
+Value: TypeAlias = "arb | float"  # a float is exact: a limit
 INF = float("inf")
 
 
@@ -76,7 +77,7 @@ def label_loss(x: list[float], y: int) -> list[Value]:
 
 def soft_loss(x: list[float], q: list[float]) -> list[Value]:
     terms = zip(q, Row(x).logs(), strict=True)
-    return [sum((-l * w for w, l in terms if w), arb(0))]
+    return [sum((-log_p * w for w, log_p in terms if w), arb(0))]
 
 
 def label_gradient(x: list[float], y: int) -> list[Value]:
@@ -111,7 +112,7 @@ def jacobian(x: list[float]) -> list[Value]:
 def entropy(x: list[float]) -> list[Value]:
     row = Row(x)
     pairs = zip(row.p(), row.logs(), strict=True)
-    return [sum((-p * l for p, l in pairs if l != -INF), arb(0))]
+    return [sum((-p * log_p for p, log_p in pairs if log_p != -INF), arb(0))]
 
 
 def divergence(x: list[float], z: list[float]) -> list[Value]:
