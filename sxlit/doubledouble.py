@@ -36,6 +36,7 @@ __all__ = [
     "log",
     "exp_pair",
     "sum_of_pairs",
+    "sum_in_order",
 ]
 
 
@@ -243,13 +244,13 @@ _ODD = tuple(divide(exactly(1.0), exactly(2.0 * i + 1.0)) for i in range(10))
 
 
 def log1p(t: Scaled) -> Scaled:
-    r"""Return $\log(1 + t)$, $0 \le t \le 2^{40}$, relatively within `LOG1P_ERROR`."""
+    r"""Return $\log(1 + t)$, $t \ge -1/4$, relatively within `LOG1P_ERROR`."""
     whole = Scaled(*add(exactly(1.0), t.over(0)), np.zeros(t.hi.shape, np.intc))
     return _logarithm(whole, t)
 
 
 def log(x: Scaled) -> Scaled:
-    r"""Return $\log x$, $x > 0$, relatively within `LOG1P_ERROR` of the given number."""
+    r"""Return $\log x$, $x > 0$, with a relative error below `LOG1P_ERROR`."""
     less = add(x.over(0), exactly(-1.0))
     return _logarithm(x, Scaled(*less, np.zeros(x.hi.shape, np.intc)))
 
@@ -307,7 +308,7 @@ def exp_pair(
     `x`, if that is given.
     """
     work = np.empty((5, *x.shape)) if work is None else work
-    counted, steps, r, high, last = work
+    counted, steps, r, high, last = (work[k, ...] for k in range(5))
     np.multiply(x, STEPS_PER_UNIT, out=counted)
     counted += _INTEGERS
     step = counted.view(np.int64)  # its last bits count the steps
@@ -356,6 +357,11 @@ def sum_of_pairs(
     np.subtract(x.hi, coarse, out=rest)
     rest += x.lo
     return two_sum(coarse.sum(axis=-1, keepdims=True), _sum_in_place(rest))
+
+
+def sum_in_order(x: FloatArray) -> FloatArray:
+    """Sum rows, (N, n) to (N, 1), on every processor in the same order."""
+    return _sum_in_place(x.copy())
 
 
 def _sum_in_place(x: FloatArray) -> FloatArray:
