@@ -25,8 +25,12 @@ from sxlit.wide import Wide
 Precision = Literal["float64", "double-double"]
 Formula = Callable[..., Any]
 Arrays = Sequence[npt.NDArray[Any]]
-BLOCK = 2**15  # numbers worked on at once: the arrays of a step fit a cache
+BLOCK = 2**16  # numbers worked on at once: the arrays of a step fit a cache
 SLACK = 1.0 + 2.0**-40  # pays for the rounding of the errors themselves
+
+# Once a large array has been given back, glibc keeps the memory of smaller ones, and
+# does not ask the system for new pages at every step, which takes longer than the step.
+np.empty(2**21)
 
 row_state.register(Pair, pair_state)
 row_state.register(Wide, wide_state)
@@ -149,7 +153,7 @@ def rounded(
     """
     check_precision(precision)
     blocks = []
-    with np.errstate(all="ignore"):
+    with _quietly_by_rows():
         for part in _blocks(arrays, width):
             found = settle(_evaluate(formula, part, options, Pair), dtype, precision)
             left = ~found.decided.all(axis=tuple(range(1, found.decided.ndim)))
@@ -160,10 +164,23 @@ def rounded(
                 found.value[left] = value
                 count(int(np.count_nonzero(~decided)))
             blocks.append(found.value)
-    return np.concatenate(blocks) + dtype.type(0)
+    value = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    value += dtype.type(0)
+    return value
 
 
 # %% ../book/12_most_accurate.ipynb #accurate-evaluate
+@contextmanager
+def _quietly_by_rows() -> Iterator[None]:
+    """Work without warnings, nor with NumPy's large buffer, which stops at each row."""
+    before = np.setbufsize(16)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        np.setbufsize(before)
+
+
 def _evaluate(
     formula: Formula, arrays: Arrays, options: Sequence[Any], kind: type[Enclosure]
 ) -> Any:
@@ -198,7 +215,7 @@ def rounded_whole(
     Error: as `rounded`.
     """
     check_precision(precision)
-    with np.errstate(all="ignore"):
+    with _quietly_by_rows():
         for better in (_in_pairs_if_good, _in_wide):
             found = [better(formula, part, options) for part in _blocks(arrays)]
             parts = zip(*(block.parts for block in found), strict=True)

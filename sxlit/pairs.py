@@ -22,7 +22,8 @@ from sxlit.doubledouble import (
     log,
     log1p,
     multiply,
-    sum_in_order,
+    short,
+    sum_in_groups,
     total,
     two_sum,
 )
@@ -31,6 +32,7 @@ from sxlit.enclosure import Enclosure
 LOST = 2.0**-102  # what an operation loses, of the size of its numbers
 TINY = 2.0**-900  # products below it may lose more: bits beyond the end of the range,
 VANISHED = 2.0**-1060  # which are this much at most
+SPLIT_LOST = 2.0**-64  # what a product with a split number loses
 FAR = 2.0**-864  # more than an exponential beyond PAIR_LIMIT
 
 # %% auto #0
@@ -46,12 +48,23 @@ class Pair(Enclosure):
         hi: float64, the rounding of `hi + lo`.
         lo: float64.
         error: float64, not negative; infinite where nothing is known.
+        split: None, or the number in two parts with 18 bits in the first.
     """
 
     fields = ("hi", "lo", "error")
 
     def __init__(self, hi: FloatArray, lo: FloatArray, error: FloatArray) -> None:
         self.hi, self.lo, self.error = hi, lo, error
+        self.split: DoubleDouble | None = None
+
+    @classmethod
+    def of_split(cls, high: FloatArray, low: FloatArray, error: FloatArray) -> Self:
+        """Enclose `high + low`, as `exp_pair` returns them, and remember both."""
+        hi = high + low
+        lo = hi - high
+        x = cls(hi, np.subtract(low, lo, out=lo), error)
+        x.split = DoubleDouble(high, low)
+        return x
 
     @property
     def digits(self) -> DoubleDouble:
@@ -80,6 +93,9 @@ class Pair(Enclosure):
         return type(self)(*digits, error).completed(np.multiply, self, other)
 
     def over(self, other: Self) -> Self:
+        if self.split is not None and other.shape[-1:] == (1,):
+            inverse = self.exactly(1.0).over(other)
+            return _scaled(self, inverse).completed(np.divide, self, other)
         digits = divide(self.digits, other.digits)
         size, least = np.abs(digits.hi), np.abs(other.hi) - 2.0 * other.error
         error = (self.error + size * other.error) / least + LOST * size
@@ -99,8 +115,8 @@ class Pair(Enclosure):
 
     def exp(self) -> Self:
         near = (self.hi >= -PAIR_LIMIT) & (self.hi <= 0.0)
-        x = (np.where(near, part, 0.0) for part in self.digits)
-        high, low = exp_pair(*x)
+        gap = (np.where(near, 0.0 - part, 0.0) for part in self.digits)
+        high, low = exp_pair(*gap)
         error = np.where(near, (PAIR_ERROR + 2.0 * self.error) * high, FAR)
         error = np.where((self.hi <= 0.0) & (self.error < 0.5), error, np.inf)
         error = np.where(np.isneginf(self.hi), 0.0, error)
@@ -125,9 +141,28 @@ class Pair(Enclosure):
 
     def total(self) -> Self:
         n = self.shape[-1]
-        lost = (n - 1).bit_length() * LOST * sum_in_order(np.abs(self.hi))
-        error = sum_in_order(self.error) + lost
+        lost = (n - 1).bit_length() * LOST * sum_in_groups(np.abs(self.hi))
+        error = sum_in_groups(self.error) + lost
         return type(self)(*total(self.digits), error).completed()
+
+
+def _scaled(x: Pair, y: Pair) -> Pair:
+    """Multiply split numbers by those of a column."""
+    high, low = x.split or x.digits
+    first = short(y.hi)
+    rest = (y.hi - first) + y.lo
+    product = high * first  # exact: 18 + 26 bits
+    tail = low * y.hi
+    tail += high * rest
+    result = Pair.of_split(product, tail, product)
+    result.split = None
+    size = np.abs(result.hi)
+    error = size * (SPLIT_LOST + y.error / np.abs(y.hi))
+    error += x.error * (np.abs(y.hi) + y.error)
+    if (tiny := size < TINY).any():
+        error = np.where(tiny & ~x.is_zero, error + VANISHED, error)
+    result.error = error
+    return result
 
 
 def _unless_short(x: Pair, y: Pair, lost: FloatArray) -> FloatArray:

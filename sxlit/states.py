@@ -5,65 +5,86 @@
 # %% ../book/12_most_accurate.ipynb #states-imports
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from sxlit.arrays import FloatArray, Numbers
 from sxlit.doubledouble import (
+    MOST_TERMS,
     PAIR_ERROR,
     PAIR_LIMIT,
     SUM_ERROR,
     DoubleDouble,
     exp_pair,
+    sum_in_groups,
     sum_of_pairs,
-    two_sum,
 )
-from sxlit.arrays import FloatArray, Numbers
 from sxlit.enclosure import Enclosure
 from sxlit.pairs import FAR, Pair
-from sxlit.rows import RowState, row_state, two_difference
+from sxlit.rows import RowState, row_state
 from sxlit.wide import Wide
 
-# %% auto #0
-__all__ = ["LARGE", "MOST_CLASSES", "pair_state", "wide_state"]
-
-# %% ../book/12_most_accurate.ipynb #pair-state
+Columns = npt.NDArray[np.intp]
 LARGE = (
     2.0**1020
 )  # differences of smaller numbers do not overflow, halfway or at the end
-MOST_CLASSES = 2**20
+
+# %% auto #0
+__all__ = ["pair_state", "wide_state"]
 
 
+# %% ../book/12_most_accurate.ipynb #pair-state
 def pair_state(logits: Pair) -> RowState:
     """Read the state off the rows of exact logits, shape (N, C)."""
     rows = _exact(logits)
     top = rows.argmax(axis=-1, keepdims=True)
     shift = np.take_along_axis(rows, top, axis=-1)
-    below, low = two_difference(rows, shift)
-    far = below < -PAIR_LIMIT
-    weight = exp_pair(*(np.where(far, 0.0, part) for part in (below, low)))
-    high, rest = (np.where(far, 0.0, part) for part in weight)
-    error = np.where(far & ~np.isneginf(rows), FAR, PAIR_ERROR * high)
-    for part in (high, rest, error):
-        np.put_along_axis(part, top, 0.0, axis=-1)
-    tail = _tail(high, rest, error)
-    np.put_along_axis(high, top, 1.0, axis=-1)
-    state = RowState(
-        top=top,
-        shift=Pair.exactly(shift),
-        gap=Pair(0.0 - below, 0.0 - low, np.zeros(())),
-        gap_error=0.0,
-        weight=Pair(*two_sum(high, rest), error),
-        tail=tail,
-    )
+    gap = _gaps(shift, rows)
+    calm = np.abs(shift).max(initial=0.0) <= LARGE
+    if calm and gap.hi.max(initial=0.0) <= PAIR_LIMIT:
+        return _pair_state(top, shift, gap, exp_pair(*gap), np.zeros((1, 1)))
+    far = gap.hi > PAIR_LIMIT
+    near = DoubleDouble(*(np.where(far, 0.0, part) for part in gap))
+    weight = DoubleDouble(*(np.where(far, 0.0, part) for part in exp_pair(*near)))
+    missed = np.where(far & np.isfinite(rows), FAR, 0.0)
+    gap.lo[np.isinf(gap.hi)] = 0.0
+    state = _pair_state(top, shift, gap, weight, missed)
     return _with_limits(_without_wild(state, rows), rows)
 
 
-def _tail(high: FloatArray, rest: FloatArray, error: FloatArray) -> Pair:
-    """Add up the weights, 0 at the top."""
+def _gaps(shift: FloatArray, rows: FloatArray) -> DoubleDouble:
+    """The differences, exactly unless something overflows: TwoSum, in place."""
+    gap = shift - rows
+    taken = gap - shift
+    low = gap - taken
+    np.subtract(shift, low, out=low)
+    taken += rows
+    low -= taken
+    return DoubleDouble(gap, low)
+
+
+def _pair_state(
+    top: Columns,
+    shift: FloatArray,
+    gap: DoubleDouble,
+    weight: DoubleDouble,
+    missed: Any,
+) -> RowState:
+    """Put the state together; `missed` is the error of weights that are 0 instead."""
+    high, rest = weight
+    at_top = (np.arange(len(top)), top[:, 0])
+    high[at_top] = 0.0
+    error = PAIR_ERROR * high + missed
     size = np.ldexp(1.0, np.frexp(high.max(axis=-1, keepdims=True))[1])
-    tail = sum_of_pairs(DoubleDouble(high, rest), size)
-    missed = FAR * (error == FAR).sum(axis=-1, keepdims=True)
-    known = SUM_ERROR * tail.hi + missed
-    return Pair(*tail, known if high.shape[-1] <= MOST_CLASSES else known + np.inf)
+    tail = Pair(*sum_of_pairs(weight, size), np.zeros(()))
+    tail.error = SUM_ERROR * tail.hi + sum_in_groups(missed)
+    if high.shape[-1] > MOST_TERMS:
+        tail.error = np.full_like(tail.hi, np.inf)
+    high[at_top] = 1.0
+    exact, d = Pair.exactly(shift), Pair(*gap, np.zeros(()))
+    return RowState(top, exact, d, 0.0, Pair.of_split(high, rest, error), tail)
 
 
 # %% ../book/12_most_accurate.ipynb #wide-state
@@ -90,8 +111,11 @@ def _exact(logits: Enclosure) -> FloatArray:
 
 def _without_wild(state: RowState, rows: FloatArray) -> RowState:
     """Know nothing of rows in which a difference may overflow."""
-    wild = np.isfinite(rows) & (~np.isfinite(state.gap.hi) | (state.gap.hi > LARGE))
-    wild = (np.abs(state.shift.hi) > LARGE) | wild.any(axis=-1, keepdims=True)
+    wild = np.abs(state.shift.hi) > LARGE
+    if not state.gap.hi.max(initial=0.0) <= LARGE:
+        wild = wild | (np.isfinite(rows) & ~(state.gap.hi <= LARGE)).any(
+            -1, keepdims=True
+        )
     if not wild.any():
         return state
     unknown: Numbers = Pair(np.zeros(1), np.zeros(1), np.full(1, np.inf))
