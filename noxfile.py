@@ -19,7 +19,7 @@ NOTEBOOKS = {
     "book": (),  # last: its figure shows the curves that the others write
 }
 FRAMEWORKS = {
-    "sxlit": (("sxlit", "numpy-naive"), ()),
+    "sxlit": (("sxlit", "numpy-naive"), ("scipy",)),
     "torch": (("torch",), ("torch",)),
     "tensorflow": (("tensorflow",), ("tensorflow-cpu",)),
     "jax": (("jax",), ("jax", "optax")),
@@ -158,7 +158,13 @@ def conformance(session: nox.Session, framework: str) -> None:
     """Judge the frameworks, each in its own environment; `-- --write` keeps records."""
     adapters, packages = FRAMEWORKS[framework]
     install(session, "-e", ".[conformance]", *packages)
+    # JAX compiles each step for each shape and dtype; what it compiled once, it reads.
+    session.env["JAX_COMPILATION_CACHE_DIR"] = str(ROOT / ".cache" / "jax")
+    session.env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    session.env["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     session.run("python", "tools/records.py", *session.posargs, *adapters)
+    further = ("scipy",) if framework == "sxlit" else ()
+    session.run("python", "tools/ladder.py", *session.posargs, *adapters, *further)
 
 
 @nox.session(default=False)

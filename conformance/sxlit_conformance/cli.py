@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from sxlit_conformance import (
     corpus,
@@ -188,7 +188,10 @@ def _list(arguments: argparse.Namespace) -> int:
         cases = corpus.load()
         width = max((len(case.id) for case in cases), default=0)
         for case in cases:
-            dtypes, grades = ",".join(case.dtypes), ",".join(case.grades)
+            dtypes = ",".join(
+                name + "(hra)" * (name in case.hra_only) for name in case.dtypes
+            )
+            grades = ",".join(case.grades)
             print(f"{case.id:<{width}}  {dtypes}  {grades}  {case.level}")
     return 0
 
@@ -210,11 +213,12 @@ def _repro(arguments: argparse.Namespace) -> int:
                 f"declares {', '.join(there)}"
             )
     dtype = arguments.dtype or case.dtypes[0]
-    grade = arguments.grade or case.grades[0]
-    if dtype not in case.dtypes or grade not in (*case.grades, "standard"):
+    grades = case.graded(dtype)
+    grade = arguments.grade or grades[0]
+    if dtype not in case.dtypes or grade not in (*grades, "standard"):
         raise AdapterError(
-            f"case {case.id} has the dtypes {', '.join(case.dtypes)} and the grades "
-            f"{', '.join(case.grades)}"
+            f"case {case.id} has the dtypes {', '.join(case.dtypes)} and in {dtype} "
+            f"the grades {', '.join(grades)}"
         )
     inputs = corpus.materialise(case, dtype)
     known = None
@@ -232,13 +236,9 @@ def _repro(arguments: argparse.Namespace) -> int:
             raise AdapterError(
                 f"adapter {arguments.adapter}: FLUSHES_SUBNORMALS: expected a literal"
             )
-        allowed = rules.tolerance(
-            case.operation,
-            inputs,
-            options,
-            "hra" if grade == "hra" else "standard",
-            rules.required_numerics(dtype, bool(flushes)),
-        )
+        form: Literal["standard", "hra"] = "hra" if grade == "hra" else "standard"
+        numerics = rules.required_numerics(dtype, bool(flushes), form)
+        allowed = rules.tolerance(case.operation, inputs, options, form, numerics)
         known = (oracle(case.operation, inputs, options), allowed)
         shape = allowed.allowed.shape
         if arguments.at and not _inside(arguments.at, shape):

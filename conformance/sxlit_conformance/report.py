@@ -45,8 +45,9 @@ def markdown(records: Sequence[Record]) -> str:
         parts += [_matrix(here, lambda v: v.grade == "standard", _ratio)]
         parts += [f"## High relative accuracy: {device}, {mode}"]
         parts += [_matrix(here, lambda v: v.grade == "hra", _counts)]
+    targets: set[str] = set()
     for record in records:
-        parts += _known(record)
+        parts += _known(record, targets)
         parts += _open(record)
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -179,7 +180,8 @@ def _ratio(verdicts: Sequence[Verdict]) -> str:
     return number(max(finite)) if finite else "–"
 
 
-def _known(record: Record) -> list[str]:
+def _known(record: Record, targets: set[str]) -> list[str]:
+    """The entries that were met; the first place of each is what pages link to."""
     groups: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in record.verdicts:
         if verdict.cls == "known":
@@ -194,6 +196,8 @@ def _known(record: Record) -> list[str]:
         link = f" ([{escaped(short)}]({issue}))" if issue else ""
         example = max(verdicts, key=lambda verdict: verdict.ratio or 0.0)
         count = f"{len(verdicts)} claim" + "s" * (len(verdicts) > 1)
+        parts += [] if name in targets else [f"(known-{name})="]
+        targets.add(name)
         parts += [f"**{name}**, {count}: {escaped(entry['reason'])}{link}"]
         parts += [f"> `{example.case}`, {example.dtype}: {_measured(example)}."]
         parts += [f"```text\n{_repro(record, example)}\n```"]

@@ -57,7 +57,7 @@ def plan(
         for case in cases
         for dtype in case.dtypes
         if dtype in hello["dtypes"] and (not dtypes or dtype in dtypes)
-        for grade in case.grades
+        for grade in case.graded(dtype)
     )
     return [claim for claim in claims if select(claim)]
 
