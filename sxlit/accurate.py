@@ -111,6 +111,7 @@ def rounded(
     *,
     options: Sequence[Any] = (),
     precision: Precision = "float64",
+    size: int = 0,
 ) -> npt.NDArray[Any]:
     """Evaluate a formula row by row, in as many digits as it takes, and round once.
 
@@ -121,15 +122,16 @@ def rounded(
         dtype: what the results are rounded to.
         options: further float64 arrays, for all rows.
         precision: "float64" or "double-double".
+        size: how many numbers a row leads to, if more than it has.
 
     Returns:
         The results, of the dtype asked for.
     """
     check_precision(precision)
     blocks = []
-    for part in _blocks(arrays):
+    for part in _blocks(arrays, size):
         found = settle(_evaluate(formula, part, options, Pair), dtype, precision)
-        left = ~found.decided.reshape(len(found.decided), -1).all(axis=-1)
+        left = ~found.decided.all(axis=tuple(range(1, found.decided.ndim)))
         if left.any():
             again = _evaluate(formula, [a[left] for a in part], options, Wide)
             value, decided = settle(again, dtype, precision)
@@ -191,10 +193,10 @@ def _as_wide(
 
 
 def _blocks(
-    arrays: Sequence[npt.NDArray[Any]],
+    arrays: Sequence[npt.NDArray[Any]], size: int = 0
 ) -> Iterator[list[npt.NDArray[Any]]]:
     """Some rows at a time; one block even where there are no rows."""
-    count = max(1, BLOCK // max(1, arrays[0].shape[-1]))
+    count = max(1, BLOCK // max(1, size, arrays[0].shape[-1]))
     for start in range(0, max(1, len(arrays[0])), count):
         yield [array[start : start + count] for array in arrays]
 

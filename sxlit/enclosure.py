@@ -15,7 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from sxlit.arrays import FloatArray, Numbers
 
 # %% auto #0
-__all__ = ["Enclosure", "blur"]
+__all__ = ["Enclosure", "blur", "plainly"]
 
 
 # %% ../book/12_most_accurate.ipynb #enclosure-class
@@ -84,6 +84,14 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
     @abstractmethod
     def total(self) -> Self:
         """Add up the last axis, which stays with length 1."""
+
+    def log2(self) -> Self:
+        """Take the logarithm to base 2, exactly that of a power of two."""
+        near = self.near
+        mantissa, exponent = np.frexp(near)
+        power = (mantissa == 0.5) & (self - near).is_zero
+        quotient = self.log().over(self.exactly(2.0).log())
+        return np.where(power, exponent - 1.0, quotient)
 
     def sum(self, axis: int, keepdims: bool) -> Self:
         """Add up the last axis, which must be asked to stay."""
@@ -157,6 +165,7 @@ _OPERATIONS: dict[Any, Any] = {
     np.exp: lambda x: x.exp(),
     np.log: lambda x: x.log(),
     np.log1p: lambda x: x.log1p(),
+    np.log2: lambda x: x.log2(),
 }
 _FUNCTIONS: dict[Any, Any] = {
     np.where: Enclosure._where,
@@ -173,3 +182,13 @@ def blur(x: Numbers, relative: float) -> Numbers:
         array([1.])
     """
     return x.blurred(relative) if isinstance(x, Enclosure) else x
+
+
+def plainly(x: Numbers) -> FloatArray:
+    """Return the float64 numbers next to those enclosed, for what needs few digits.
+
+    Examples:
+        >>> plainly(np.array([1.0]))
+        array([1.])
+    """
+    return x.near if isinstance(x, Enclosure) else x
