@@ -97,10 +97,14 @@ class Wide(Enclosure):
         return type(self)(hi, lo, error, self.exponent - shift, rest)
 
     def normal(self) -> Self:
-        """Bring the digits to between 1/2 and 1, so that no product underflows."""
+        """Bring the digits, or an error beyond them, to between 1/2 and 1.
+
+        So no product underflows or overflows.
+        """
         error = self.error + np.abs(self.rest)
         x = type(self)(self.hi, self.lo, error, self.exponent, np.zeros(()))
-        x = x.moved(-np.frexp(self.hi)[1])
+        known = np.where(np.isfinite(error), error, 0.0)
+        x = x.moved(-np.frexp(np.maximum(np.abs(self.hi), known))[1])
         nothing = (self.hi == 0.0) & (error == 0.0)
         x.exponent = np.where(nothing, NOWHERE, x.exponent).astype(np.intc)
         return x
@@ -168,11 +172,12 @@ class Wide(Enclosure):
         error = np.where((x.hi <= 0.0) & (x.error < 0.5), error, np.inf)
         error = np.where(x.is_zero, 0.0, error)
         # Beyond the limit all that is known is that it is less than at the limit.
-        last = np.where(np.isneginf(x.hi), 0.0, 1.0)
+        lost = np.isnan(x.hi)
+        last = np.where(np.isneginf(x.hi) | lost, 0.0, 1.0)
         return type(self)(
-            np.where(near, found.hi, 0.0),
+            np.where(near, found.hi, np.where(lost, np.nan, 0.0)),
             np.where(near, found.lo, 0.0),
-            np.where(near | ~(x.hi < 0.0), error, last),
+            np.where(near | (x.hi > 0.0), error, last),
             np.where(near, found.exponent, -2164).astype(np.intc),
             np.zeros(()),
         )

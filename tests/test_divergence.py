@@ -14,7 +14,7 @@ from flint import arb, ctx
 import sxlit
 from sameness import same_bits
 from sxlit import bounds
-from sxlit.divergence import divergence_terms, excess, log_ratio, remainder
+from sxlit.divergence import divergence_terms, log_ratio, remainder
 
 theorem = pytest.mark.theorem
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
