@@ -1314,7 +1314,7 @@ def kl_divergence_from_logits(
     states = row_state(batch.rows), row_state(other_rows)
     with np.errstate(all="ignore"):
         delta = log_ratios(*states, log_norm(states[1]) - log_norm(states[0]))
-        terms = softmax_terms(first.p, second.p, delta)
+        terms = softmax_terms(first.p, second.p, delta, remainder(delta))
         delta[np.isneginf(first.log_p)] = 0.0
         allowed = _refined_logits_error(first, second, delta, terms, numerics)
         if grade == "standard":

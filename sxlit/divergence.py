@@ -15,6 +15,7 @@ from sxlit.accurate import Precision, rounded
 from sxlit.arrays import Batch, FloatArray, Numbers, as_batch, wider
 from sxlit.enclosure import blur, plainly
 from sxlit.information import as_base, as_probabilities, mean_of_logs
+from sxlit.jacobian import resummed
 from sxlit.lse import log_norm
 from sxlit.rows import RowState, probabilities, row_state
 
@@ -335,7 +336,9 @@ def kl_divergence_from_logits(
     batch, other = paired(as_batch(x, axis, "x"), as_batch(y, axis, "y"))
     norms = log_norms(row_state(batch.rows), row_state(other))
     values = rounded(
-        lambda x, y, *others: softmax_divergences(row_state(x), row_state(y), *others),
+        lambda x, y, *others: softmax_divergences(
+            resummed(row_state(x)), row_state(y), *others
+        ),
         [batch.rows, other, norms],
         batch.dtype,
         options=[FACTORIALS],
@@ -352,20 +355,20 @@ def softmax_divergences(
     small = np.exp(np.where(norms > 0.0, -norms, norms))
     factor = np.where(norms > 0.0, small, 1.0 / small)  # exp(-norms)
     q = y.weight * factor / (1.0 + x.tail)
-    terms = softmax_terms(p, q, delta, factorials)
+    phi = remainder(delta, factorials)
+    terms = softmax_terms(p, q, delta, phi)
     lost = np.isfinite(x.gap) & np.isinf(y.gap)
     terms = np.where(lost, np.inf, terms).sum(axis=-1, keepdims=True)
-    moved = np.where(
-        np.abs(delta) <= 1.0, p * (remainder(delta, factorials) - delta), q - p
-    )
+    moved = np.where(np.abs(delta) <= 1.0, p * (phi - delta), q - p)
     a = moved.sum(axis=-1, keepdims=True)
     return terms - blur(a * a * (0.5 - (a / 3.0 - a * a / 4.0)), 2.0**-100)
 
 
-def softmax_terms(
-    p: Numbers, q: Numbers, delta: Numbers, factorials: Numbers = FACTORIALS
-) -> Numbers:
-    r"""Return $t_i = p_i \varphi(\delta_i)$ where $q_i = p_i e^{-\delta_i}$, or $p_i = 0$."""
+def softmax_terms(p: Numbers, q: Numbers, delta: Numbers, phi: Numbers) -> Numbers:
+    r"""Return $p_i \varphi(\delta_i)$, by its series `phi` where that is good.
+
+    Elsewhere it is $p_i \delta_i - (p_i - q_i)$, and $q_i$ where $p_i = 0$.
+    """
     with np.errstate(all="ignore"):
-        near, far = p * remainder(delta, factorials), p * delta - (p - q)
+        near, far = p * phi, p * delta - (p - q)
     return np.where(p == 0.0, q, np.where(np.abs(delta) <= 1.0, near, far))

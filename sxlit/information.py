@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from sxlit.accurate import Precision, rounded
 from sxlit.arrays import Batch, Numbers, as_batch, as_elements, as_real_array
+from sxlit.jacobian import resummed
 from sxlit.lse import surprise
 from sxlit.rows import RowState, probabilities, row_state
 
@@ -361,7 +362,7 @@ def entropy_from_logits(
     """
     batch = as_batch(x, axis)
     values = rounded(
-        lambda rows: mean_surprise(row_state(rows)),
+        lambda rows: mean_surprise(resummed(row_state(rows))),
         [batch.rows],
         batch.dtype,
         precision=precision,

@@ -4,6 +4,7 @@
 # %% ../book/05_jacobian.ipynb #imports
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sxlit.rows import RowState, probabilities, row_state
 # %% auto #0
 __all__ = [
     "complements",
+    "resummed",
     "softmax_jacobian",
     "softmax_jvp",
     "softmax_vjp",
@@ -41,6 +43,16 @@ def complements(state: RowState) -> Numbers:
 
 
 # %% ../book/05_jacobian.ipynb #softmax-jacobian
+def resummed(state: RowState) -> RowState:
+    """Return the state with a tail that is as accurate as the weights.
+
+    For what contains several probabilities, or differences of them.
+    """
+    is_top = np.arange(state.weight.shape[-1]) == state.top
+    tail = np.where(is_top, 0.0, state.weight).sum(axis=-1, keepdims=True)
+    return replace(state, tail=np.where(np.isinf(state.shift), state.tail, tail))
+
+
 def softmax_jacobian(
     x: npt.ArrayLike, *, precision: Precision = "float64"
 ) -> npt.NDArray[Any]:
@@ -73,11 +85,11 @@ def softmax_jacobian(
     """
     batch = as_batch(x, -1)
     classes = batch.rows.shape[1]
-    some = max(1, BLOCK // classes)
+    some = min(classes, max(1, BLOCK // classes))
     parts = [
         rounded(
             lambda rows, start=start: _entries(
-                row_state(rows), range(start, min(start + some, classes))
+                resummed(row_state(rows)), range(start, min(start + some, classes))
             ),
             [batch.rows],
             batch.dtype,
@@ -186,21 +198,20 @@ def softmax_vjp(
 
 
 def _softmax_product(rows: Numbers, v: Numbers) -> Numbers:
-    state = row_state(rows)
+    state = resummed(row_state(rows))
     return probabilities(state) * _beyond_mean(state, v)
 
 
 def _beyond_mean(state: RowState, v: Numbers) -> Numbers:
-    r"""Return $(v_i s - \sum_j e_j v_j) / s$, which is $v_i - \sum_j p_j v_j$.
+    r"""Return $v_i - \sum_j e_j v_j / s$, which is $v_i - \sum_j p_j v_j$.
 
     The entry at the maximum is taken from all, if it is finite, so that equal entries
     leave exact zeros.
     """
     largest = np.take_along_axis(v, state.top, axis=-1)
     v = v - np.where(np.isfinite(largest), largest, 0.0)
-    whole = state.weight.sum(axis=-1, keepdims=True)
     weighted = (state.weight * v).sum(axis=-1, keepdims=True)
-    return (v * whole - weighted) / whole
+    return v - weighted / (1.0 + state.tail)
 
 
 # %% ../book/05_jacobian.ipynb #log-softmax-products
@@ -242,7 +253,7 @@ def log_softmax_jvp(
     """
     batch = as_batch(x, axis)
     change = rounded(
-        lambda rows, v: _beyond_mean(row_state(rows), v),
+        lambda rows, v: _beyond_mean(resummed(row_state(rows)), v),
         [batch.rows, as_companion(batch, v, "v")],
         batch.dtype,
         precision=precision,
@@ -288,7 +299,7 @@ def log_softmax_vjp(
     """
     batch = as_batch(x, axis)
     gradient = rounded(
-        lambda rows, g: _less_share(row_state(rows), g),
+        lambda rows, g: _less_share(resummed(row_state(rows)), g),
         [batch.rows, as_companion(batch, g, "g")],
         batch.dtype,
         precision=precision,
@@ -340,7 +351,7 @@ def logsumexp_jvp(
     """
     batch = as_batch(x, axis)
     slope = rounded(
-        lambda rows, v: _mean(row_state(rows), v),
+        lambda rows, v: _mean(resummed(row_state(rows)), v),
         [batch.rows, as_companion(batch, v, "v")],
         batch.dtype,
         precision=precision,
