@@ -164,10 +164,14 @@ def self_information(
 
 # %% ../book/06_information.ipynb #entropy
 def mean_of_logs(p: Numbers, q: Numbers, *base: Numbers) -> Numbers:
-    r"""Return $-\sum_i p_i \log_b q_i$, shape (N, 1), where $p_i = 0$ adds 0."""
+    r"""Return $-\sum_i p_i \log_b q_i$, shape (N, 1), where $p_i = 0$ adds 0.
+
+    By sums of log2 if there is a base, divided at the end by that of the base.
+    """
     nothing = (p == 0.0) & ~np.isnan(q)
-    terms = np.where(nothing, 0.0, p * minus_log(q, *base))
-    return terms.sum(axis=-1, keepdims=True)
+    terms = np.where(nothing, 0.0, p * (np.log2(q) if base else np.log(q)))
+    mean = terms.sum(axis=-1, keepdims=True)
+    return 0.0 - (mean / np.log2(*base) if base else mean)
 
 
 def entropy(

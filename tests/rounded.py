@@ -46,7 +46,9 @@ def misrounded(results: Any, exact: Iterable[arb]) -> list[tuple[int, float, flo
     array = np.asarray(results)
     wrong = []
     for k, (value, ball) in enumerate(zip(array.ravel(), exact, strict=True)):
-        ends = {nearest(fraction(end), array.dtype) for end in (ball.lower(), ball.upper())}
+        ends = {
+            nearest(fraction(end), array.dtype) for end in (ball.lower(), ball.upper())
+        }
         assert len(ends) == 1, f"the exact value of {k} is not known well enough"
         right = ends.pop()
         if float(value) != right:
