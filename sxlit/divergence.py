@@ -256,7 +256,7 @@ def divergences(p: Numbers, q: Numbers, odd: Numbers = ODD) -> Numbers:
 
 
 # %% ../book/07_divergence.ipynb #remainder
-FACTORIALS = np.array([float(math.factorial(k + 2)) for k in range(15)])
+FACTORIALS = np.array([float(math.factorial(k + 2)) for k in range(20)])
 
 
 def remainder(delta: Numbers, factorials: Numbers = FACTORIALS) -> Numbers:
@@ -268,7 +268,7 @@ def remainder(delta: Numbers, factorials: Numbers = FACTORIALS) -> Numbers:
         >>> remainder(np.array([1.0, 1e-100])).round(4)
         array([0.3679, 0.    ])
     """
-    further = [1.0 / math.factorial(k + 2) for k in range(15, 29)]
+    further = [1.0 / math.factorial(k + 2) for k in range(20, 29)]
     sums = series(-delta, 1.0 / factorials, further)
     return delta * delta * blur(sums, 2.0**-105)
 

@@ -91,7 +91,7 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
         mantissa, exponent = np.frexp(near)
         power = (mantissa == 0.5) & (self - near).is_zero
         quotient = self.log().over(self.exactly(2.0).log())
-        return np.where(power, exponent - 1.0, quotient)
+        return self._where(power, exponent - 1.0, quotient)
 
     def sum(self, axis: int, keepdims: bool) -> Self:
         """Add up the last axis, which must be asked to stay."""
