@@ -19,6 +19,7 @@ from sxlit import bounds
 from sxlit.accurate import count_undecided
 from sxlit.arrays import wider
 from sxlit.divergence import divergence_terms, log_ratio, remainder
+from sxlit.rounding import FORMATS
 
 theorem = pytest.mark.theorem
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -611,6 +612,30 @@ def test_no_warning_and_no_trace(function):
         KL_LOGITS([[np.inf, -np.inf]], [[-np.inf, np.nan]])
         KL_LOGITS([[1e308, -1e308]], [[-1e308, 1e308]])
     assert same_bits(p, kept)
+
+
+@pytest.mark.parametrize("dtype", [*SHORT, "float64"])
+def test_a_difference_of_logits_halfway_between_two_floats(dtype):
+    """The divergence is that and e^-80 times something, which settles the tie."""
+    half = 2.0 ** (6 - FORMATS[dtype].precision)
+    tops = np.floor(np.linspace(80, 120, 20) / (2 * half)) * (2 * half)
+    x = np.array([[top, -200.0, half] for top in tops]).astype(as_dtype(dtype))
+    y = np.ascontiguousarray(x[:, ::-1])
+    balls = [exact_kl_from_logits(*pair) for pair in zip(x, y, strict=True)]
+    with count_undecided() as undecided:
+        wrong = misrounded(KL_LOGITS(x, y, precision="double-double"), balls)
+    assert not wrong
+    assert undecided.count == 0
+
+
+@pytest.mark.parametrize("step", [1e-3, 1e-8, 1e-15, 1e-30, 1e-100])
+def test_logits_however_close(step):
+    x = np.array([[0.0, 0.0, step], [0.3, 1.0, step], [0.0, 100.0, step]])
+    y = np.array([[0.0, step, 0.0], [0.3, 1.0, 3 * step], [step, 100.0, 0.0]])
+    balls = [exact_kl_from_logits(*pair) for pair in zip(x, y, strict=True)]
+    with count_undecided() as undecided:
+        assert worst_ulp(KL_LOGITS(x, y), balls) <= 0.625
+    assert undecided.count == 0
 
 
 # The parts.
