@@ -1018,7 +1018,7 @@ def _factor_precision(row: _RowErrors, numerics: Numerics, grade: Grade) -> Floa
 
 
 # %% ../book/06_information.ipynb #bounds-information-imports
-from sxlit.information import as_probabilities, log_of_base, minus_log
+from sxlit.information import as_base, as_probabilities, minus_log
 from sxlit.information import self_information as _self_information
 
 
@@ -1062,7 +1062,7 @@ def self_information(
     """
     _check_grade(grade)
     _self_information(p, base)  # for what it raises
-    size = np.abs(minus_log(np.asarray(p, dtype=np.float64), base))
+    size = np.abs(minus_log(np.asarray(p, dtype=np.float64), *as_base(base)))
     precision = _base_precision(base, numerics) + numerics.storing
     return np.where(np.isinf(size), 0.0, size) * (np.expm1(precision) * _EVALUATION)
 
@@ -1108,7 +1108,8 @@ def _mean_log_error(
     batch: Batch, other: FloatArray, base: float | None, numerics: Numerics
 ) -> FloatArray:
     """The theorem, for p in `batch`, and logarithms of the rows of `other`."""
-    rows, scale = batch.rows, abs(log_of_base(base))
+    rows = batch.rows
+    scale = max((abs(float(np.log(b))) for b in as_base(base)), default=1.0)
     with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
         terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(other)) / scale))
     precision = _base_precision(base, numerics) + numerics.rounding + numerics.storing
@@ -1162,15 +1163,17 @@ def entropy_from_logits(
 
 
 # %% ../book/07_divergence.ipynb #bounds-imports
+import math
+
 from sxlit.divergence import (
     divergence_terms,
-    divergence_terms_from_logits,
-    excess,
     log_ratio,
     log_ratios,
     paired,
     remainder,
+    softmax_terms,
 )
+from sxlit.lse import log_norm
 from sxlit.rows import row_state
 
 
@@ -1281,12 +1284,18 @@ def _refined_divergence_error(
         near = (p <= 2.0 * q) & (q <= 2.0 * p)
         each = np.where(near, terms * np.expm1(8.0 * one), far)
         each[p == 0.0] = 0.0
-        leftover, whole = excess(p, q), terms.sum(axis=-1)
+        leftover, whole = _excess(p, q), terms.sum(axis=-1)
         error = np.exp(summing) * each.sum(axis=-1) + np.expm1(summing) * whole
         error += np.expm1(one) * np.abs(leftover)
         adding = np.expm1(one + numerics.storing)
         error += adding * (np.abs(whole + leftover) + error)
     return error + 8.0 * p.shape[1] * numerics.underflow
+
+
+def _excess(p: FloatArray, q: FloatArray) -> FloatArray:
+    r"""Return $\sum_i p_i - \sum_i q_i$ of each row, rounded once; shape (N,)."""
+    both = np.concatenate([p, -q], axis=-1).tolist()
+    return np.array([math.fsum(row) for row in both], dtype=np.float64)
 
 
 def _usual_divergence_error(
@@ -1344,9 +1353,9 @@ def kl_divergence_from_logits(
     _, other_rows = paired(batch, other)
     states = row_state(batch.rows), row_state(other_rows)
     with np.errstate(all="ignore"):
-        delta = log_ratios(*states)
+        delta = log_ratios(*states, log_norm(states[1]) - log_norm(states[0]))
+        terms = softmax_terms(first.p, second.p, delta, remainder(delta))
         delta[np.isneginf(first.log_p)] = 0.0
-        terms = divergence_terms_from_logits(*states)
         allowed = _refined_logits_error(first, second, delta, terms, numerics)
         if grade == "standard":
             usual = _usual_logits_error(first, second, numerics)

@@ -17,7 +17,7 @@ from sxlit.arrays import FloatArray, Numbers
 Mask = npt.NDArray[np.bool_]
 
 # %% auto #0
-__all__ = ["Enclosure", "blur"]
+__all__ = ["Enclosure", "blur", "plainly"]
 
 
 # %% ../book/12_most_accurate.ipynb #enclosure-class
@@ -79,6 +79,14 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
     @abstractmethod
     def total(self) -> Self:
         """Add up the last axis, not empty and finite; it stays with length 1."""
+
+    def log2(self) -> Self:
+        """Take the logarithm to base 2, exactly that of a power of two."""
+        near = self.near
+        mantissa, exponent = np.frexp(near)
+        power = (mantissa == 0.5) & (self - near).is_zero
+        quotient = self.log().over(self.exactly(2.0).log())
+        return self.chosen(power, self.exactly(exponent - 1.0), quotient)
 
     @abstractmethod
     def blurred(self, relative: float) -> Self:
@@ -168,7 +176,8 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
         """Put what is known where the digits or the error came to nothing.
 
         That is what float64 says, exactly, if an input is infinite, NaN or exactly 0,
-        and none is of unknown sign; and nothing else.
+        and none is of unknown sign; and nothing else. In a sum no sign matters: an
+        infinity stays one, whatever real number is added.
         """
         good = np.isfinite(self.lo + self.error)
         if good.all():
@@ -179,7 +188,7 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
             for x in inputs:
                 special = special | ~np.isfinite(x.hi) | x.is_zero
             for x in inputs:
-                special = special & x.is_sure
+                special = special & (x.is_sure | (function is np.add))
         known = self.exactly(np.where(special, plain, 0.0))
         known.error = np.where(special, 0.0, np.inf)
         return self.chosen(good, self, known)
@@ -200,6 +209,7 @@ _OPERATIONS: dict[Any, Any] = {
     np.exp: lambda x: x.exp(),
     np.log: lambda x: x.log(),
     np.log1p: lambda x: x.log1p(),
+    np.log2: lambda x: x.log2(),
 }
 _FUNCTIONS: dict[Any, Any] = {
     np.where: Enclosure.chosen,
@@ -216,3 +226,13 @@ def blur(x: Numbers, relative: float) -> Numbers:
         array([1.])
     """
     return x.blurred(relative) if isinstance(x, Enclosure) else x
+
+
+def plainly(x: Numbers) -> FloatArray:
+    """Return the float64 numbers next to those enclosed, for what needs few digits.
+
+    Examples:
+        >>> plainly(np.array([1.0]))
+        array([1.])
+    """
+    return x.near if isinstance(x, Enclosure) else x
