@@ -142,26 +142,27 @@ def rounded(
 # %% ../book/12_most_accurate.ipynb #accurate-rounded-whole
 def rounded_whole(
     formula: Formula,
-    finish: Callable[[Wide], Wide],
+    finish: Callable[..., Wide],
     arrays: Sequence[npt.NDArray[Any]],
     dtype: np.dtype[Any],
     *,
     options: Sequence[Any] = (),
     precision: Precision = "float64",
 ) -> Any:
-    """Evaluate a formula with one result a row, and one of all of them, rounded once.
+    """Evaluate a formula with K results a row, and one of all of them, rounded once.
 
     Args:
         formula, arrays, dtype, options, precision: as `rounded`.
-        finish: from the results of N rows, shape (1, N), to one number, shape (1, 1).
+        finish: from the K results of N rows, shape (1, N) each, to one number, (1, 1).
     """
     check_precision(precision)
     for wide in (False, True):
         results = [_as_wide(formula, part, options, wide) for part in _blocks(arrays)]
         parts = zip(*(found.parts for found in results), strict=True)
-        row = Wide(*map(np.concatenate, parts))[:, 0][None, :]
+        whole = Wide(*map(np.concatenate, parts))
+        columns = (whole[:, k][None, :] for k in range(whole.shape[1]))
         with np.errstate(all="ignore"):
-            value, decided = settle(finish(row), dtype, precision)
+            value, decided = settle(finish(*columns), dtype, precision)
         if decided.all():
             break
     else:
@@ -179,7 +180,8 @@ def _as_wide(
     if wide:
         return _evaluate(formula, arrays, options, Wide)
     found = _evaluate(formula, arrays, options, Pair)
-    left = (~(found.error <= 2.0**-57 * np.abs(found.hi)) & (found.error > 0.0))[:, 0]
+    left = ~(found.error <= 2.0**-57 * np.abs(found.hi)) & (found.error > 0.0)
+    left = left.any(axis=-1)
     whole = Wide.exactly(found)[...]
     if left.any():
         again = _evaluate(formula, [array[left] for array in arrays], options, Wide)
