@@ -355,10 +355,12 @@ def cross_entropy(
     sum to.
 
     Args:
-        logits: any shape with at least one axis, float32 or float64; integers and
-            booleans are taken as float64. Not probabilities: softmax is applied here.
+        logits: any shape with at least one axis; float16, bfloat16, float32 or
+            float64, integers and booleans are taken as float64. Not probabilities:
+            softmax is applied here.
         targets: labels, integers from 0 to C - 1 of the logits' shape without the
-            class axis; or distributions, float32 or float64, of the logits' shape.
+            class axis; or distributions, of any of these floating dtypes and of the
+            logits' shape.
         axis: the class axis.
         weight: one weight $w_k$ for each class, shape (C,), finite and not negative.
         ignore_index: the label of rows to leave out, whether or not it is a class;
@@ -383,7 +385,8 @@ def cross_entropy(
             distributions of an integer dtype.
         ValueError: no classes, no such axis, another shape, a label that is not a
             class, weights or smoothing out of range, `ignore_index` with
-            distributions, exchanged arguments, an unknown reduction.
+            distributions, exchanged arguments, an unknown reduction, another
+            precision.
 
     Warns:
         UserWarning: distributions as targets, and logits that lie between 0 and 1 and
@@ -391,13 +394,14 @@ def cross_entropy(
 
     At the edges: a logit of -inf costs +inf where its effective weight is not 0, and
     nothing where it is. A lone +inf costs 0 at the target and +inf elsewhere; among
-    several, NaN at each of them. A row whose logits are all -inf, or that holds a NaN
-    in its logits or its target, has loss NaN. An ignored row costs 0 whatever it holds.
-    The mean of no rows, or of a total weight of 0, is NaN; the sum is 0; "none" of an
-    empty batch is empty.
+    several, NaN at each of them; an effective weight of 0 costs nothing here too. A row
+    whose logits are all -inf, or that holds a NaN in its logits or its target, has loss
+    NaN. An ignored row costs 0 whatever it holds. The mean of no rows, or of a total
+    weight of 0, is NaN; the sum is 0; "none" of an empty batch is empty.
 
-    Error: at most `sxlit.bounds.cross_entropy`, relative to the loss for labels, also
-    where $p_y \to 1$. float32 results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), also where
+    $p_y \to 1$, unless weights of both signs cancel all but the last of a hundred bits;
+    then at most `sxlit.bounds.cross_entropy`, an absolute bound, as always.
 
     Examples:
         >>> float(cross_entropy([[2.0, 1.0, 0.1]], [0]).round(4))
@@ -492,9 +496,10 @@ def cross_entropy_grad(
     and with a total weight of 0 all others are 0 for "mean". An empty batch has an
     empty gradient.
 
-    Error: at most `sxlit.bounds.cross_entropy_grad`, relative to each entry for labels,
-    also at the label where $p_y \to 1$. float32 results are computed in float64 and
-    rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), also where
+    $p_y \to 1$, unless $(\sum_k r_k) p_j$ and $r_j$, or weights of both signs, cancel
+    all but the last of a hundred bits; then at most `sxlit.bounds.cross_entropy_grad`,
+    an absolute bound, as always.
 
     Examples:
         >>> cross_entropy_grad([[0.0, 0.0]], [0])
@@ -556,8 +561,9 @@ def cross_entropy_hvp(
     target makes the denominator NaN, and for "mean" every row. An ignored row is 0
     whatever it holds, and with a total weight of 0 all others are 0 for "mean".
 
-    Error: at most `sxlit.bounds.cross_entropy_hvp`. float32 results are computed in
-    float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless $v_i$
+    and $\sum_j p_j v_j$, or weights of both signs, cancel all but the last of a hundred
+    bits; then at most `sxlit.bounds.cross_entropy_hvp`, an absolute bound, as always.
 
     Examples:
         >>> cross_entropy_hvp([[0.0, 0.0]], [0], [[1.0, 0.0]])

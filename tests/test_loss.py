@@ -14,7 +14,6 @@ import pytest
 import sxlit
 from sameness import same_bits
 from sxlit import bounds
-from sxlit.rowloss import sums_of_others
 
 INF, NAN = np.inf, np.nan
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -936,7 +935,7 @@ def test_sums_of_others_are_within_their_lemma():
                 scale * rng.standard_normal((8, classes))
             )
             growth = np.expm1(f64.summing(classes) + 2 * f64.rounding)
-            for row, found in zip(q, sums_of_others(q), strict=True):
+            for row, found in zip(q, bounds._sums_of_others(q), strict=True):
                 exact = [Fraction(float(value)) for value in row]
                 for j, other in enumerate(found):
                     rest = exact[:j] + exact[j + 1 :]
