@@ -128,15 +128,16 @@ def rounded(
     check_precision(precision)
     blocks = []
     for part in _blocks(arrays):
-        found = settle(_evaluate(formula, part, options, Pair), dtype, precision)
-        left = ~found.decided.reshape(len(found.decided), -1).all(axis=-1)
+        value, decided = _settled(formula, part, options, Pair, dtype, precision)
+        left = ~decided.all(axis=tuple(range(1, decided.ndim)))
         if left.any():
-            again = _evaluate(formula, [a[left] for a in part], options, Wide)
-            value, decided = settle(again, dtype, precision)
-            found.value[left] = value
-            _counter.get().count += int(np.count_nonzero(~decided))
-        blocks.append(found.value)
-    return np.concatenate(blocks) + dtype.type(0)
+            chosen = [array[left] for array in part]
+            again = _settled(formula, chosen, options, Wide, dtype, precision)
+            value[left] = again.value
+            _counter.get().count += int(np.count_nonzero(~again.decided))
+        blocks.append(value)
+    with np.errstate(all="ignore"):
+        return np.concatenate(blocks) + dtype.type(0)
 
 
 # %% ../book/12_most_accurate.ipynb #accurate-rounded-whole
@@ -202,6 +203,19 @@ def _blocks(
 
 
 # %% ../book/12_most_accurate.ipynb #accurate-evaluate
+def _settled(
+    formula: Formula,
+    arrays: Sequence[npt.NDArray[Any]],
+    options: Sequence[Any],
+    kind: type[Enclosure],
+    dtype: np.dtype[Any],
+    precision: Precision,
+) -> Rounded:
+    with np.errstate(all="ignore"):
+        found = _evaluate(formula, arrays, options, kind)
+        return settle(found, dtype, precision)
+
+
 def _evaluate(
     formula: Formula,
     arrays: Sequence[npt.NDArray[Any]],

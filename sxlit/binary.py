@@ -20,7 +20,7 @@ from sxlit.arrays import (
     as_real_array,
     is_floating,
 )
-from sxlit.logistic import log_probability, probability
+from sxlit.logistic import probability
 from sxlit.loss import Options, Reduction
 
 # %% auto #0
@@ -139,9 +139,10 @@ def _check_order(x: npt.NDArray[Any], q: npt.NDArray[Any]) -> None:
 def answer_losses(x: Numbers, q: Numbers, w: Numbers, a: Numbers) -> Numbers:
     r"""Return $w (a q \zeta(-x) + (1 - q) \zeta(x))$, shape (N, 1)."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        yes = _weighed(-log_probability(x), q, a)
-        no = _weighed(-log_probability(-x), 1.0 - q)
-        loss = _weighed(yes + no, w)
+        against = _weighed(np.where(x < 0.0, -x, 0.0), q, a)
+        against = against + _weighed(np.where(x > 0.0, x, 0.0), 1.0 - q)
+        both = _weighed(np.log1p(np.exp(-np.abs(x))), q * a + (1.0 - q), w)
+        loss = _weighed(against, w) + both
         return np.where(np.isnan(x) | np.isnan(q), np.nan, loss)
 
 

@@ -65,14 +65,17 @@ class Pair(Enclosure):
     def plus(self, other: Self) -> Self:
         digits = add(self.digits, other.digits)
         lost = LOST * (np.abs(self.hi) + np.abs(other.hi))
-        error = (self.error + other.error) + lost
+        short = (self.lo == 0.0) & (other.lo == 0.0)  # then the sum is exact
+        error = (self.error + other.error) + np.where(short, 0.0, lost)
         return self._settled(self.hi + other.hi, digits, error, self._finite(other))
 
     def times(self, other: Self) -> Self:
         digits = multiply(self.digits, other.digits)
         size = np.abs(digits.hi)
         error = (np.abs(self.hi) + self.error) * other.error
-        error = (error + np.abs(other.hi) * self.error) + LOST * size
+        short = (self.lo == 0.0) & (other.lo == 0.0)  # then the product is exact
+        lost = np.where(short, 0.0, LOST * size)
+        error = (error + np.abs(other.hi) * self.error) + lost
         if (tiny := size < TINY).any():
             tiny &= ~(self.is_zero | other.is_zero)
             error = np.where(tiny, error + VANISHED, error)
@@ -106,10 +109,12 @@ class Pair(Enclosure):
         error = (PAIR_ERROR + 2.0 * self.error) * high
         known = (self.hi <= 0.0) & (self.error < 0.5)
         error = np.where(near, error, high)
+        lost = np.isnan(self.hi)
+        error = np.where(np.isneginf(self.hi) | lost, 0.0, error)
         return type(self)(
-            np.where(near, digits.hi, 0.0),
+            np.where(near, digits.hi, np.where(lost, np.nan, 0.0)),
             np.where(near, digits.lo, 0.0),
-            np.where(known, np.where(np.isneginf(self.hi), 0.0, error), np.inf),
+            np.where(known | lost, error, np.inf),
         )
 
     def log(self) -> Self:

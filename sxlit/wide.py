@@ -170,11 +170,12 @@ class Wide(Enclosure):
         error = np.where((x.hi <= 0.0) & (x.error < 0.5), error, np.inf)
         error = np.where(x.is_zero, 0.0, error)
         # Beyond the limit all that is known is that it is less than at the limit.
-        last = np.where(np.isneginf(x.hi), 0.0, 1.0)
+        lost = np.isnan(x.hi)
+        last = np.where(np.isneginf(x.hi) | lost, 0.0, 1.0)
         return type(self)(
-            np.where(near, found.hi, 0.0),
+            np.where(near, found.hi, np.where(lost, np.nan, 0.0)),
             np.where(near, found.lo, 0.0),
-            np.where(near | ~(x.hi < 0.0), error, last),
+            np.where(near | (x.hi > 0.0), error, last),
             np.where(near, found.exponent, -2164).astype(np.intc),
             np.zeros(()),
         )

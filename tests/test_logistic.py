@@ -8,14 +8,15 @@ from itertools import pairwise, product
 from math import prod
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 from flint import arb, arb_series, ctx
 
 import sxlit
+from rounded import SHORT, as_dtype, misrounded, worst_ulp
 from sameness import same_bits
 from sxlit import bounds
+from sxlit.accurate import count_undecided
 from sxlit.bounds import Numerics
 
 INF, NAN = np.inf, np.nan
@@ -533,17 +534,45 @@ def test_integers_and_booleans_are_float64(f):
 @EVERY
 @pytest.mark.parametrize(
     "dtype",
-    ["float16", ml_dtypes.bfloat16, "longdouble", "complex128", "object", "str"],
+    ["longdouble", "complex128", "object", "str"],
 )
 def test_other_dtypes_are_refused(f, dtype):
-    with pytest.raises(TypeError, match="expected float32, float64"):
+    with pytest.raises(TypeError, match="expected float16, bfloat16, float32, float64"):
         f(np.array([0.5, 1.0]).astype(dtype))
 
 
-@EVERY
-def test_float32_is_rounded_once(f):
-    x = scores("float32")
-    assert same_bits(f(x), f(x.astype(float)).astype(np.float32))
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", SHORT)
+def test_short_results_are_rounded_correctly(name, dtype):
+    x = scores("float64")[np.abs(scores("float64")) < 1e4].astype(as_dtype(dtype))
+    with count_undecided() as undecided:
+        results = FUNCTIONS[name](x)
+    exact = [EXACT[name.replace("vjp", "jvp")](arb(float(value))) for value in x]
+    assert results.dtype == as_dtype(dtype)
+    assert misrounded(results, exact) == []
+    assert undecided.count == 0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_float64_results_are_within_five_eighths_ulp(name):
+    x = scores("float64")
+    exact = [EXACT[name.replace("vjp", "jvp")](arb(float(value))) for value in x]
+    assert worst_ulp(FUNCTIONS[name](x), exact) <= 0.625
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "log_sigmoid"])
+def test_double_double_rounds_float64_correctly(name):
+    x = scores("float64")
+    x = x[np.abs(x) < 1e4]
+    with ctx.workprec(4000):  # log-sigmoids that are all but ties
+        exact = [EXACT[name](arb(float(value))) for value in x]
+        results = getattr(sxlit, name)(x, precision="double-double")
+        assert misrounded(results, exact) == []
+
+
+def test_another_precision_is_refused():
+    with pytest.raises(ValueError, match="precision: expected 'float64' or"):
+        sxlit.sigmoid(0.0, precision="float128")
 
 
 @NAMED
