@@ -158,11 +158,12 @@ def rounded_whole(
     """
     check_precision(precision)
     for wide in (False, True):
-        results = [_as_wide(formula, part, options, wide) for part in _blocks(arrays)]
-        parts = zip(*(found.parts for found in results), strict=True)
-        whole = Wide(*map(np.concatenate, parts))
-        columns = (whole[:, k][None, :] for k in range(whole.shape[1]))
         with np.errstate(all="ignore"):
+            blocks = _blocks(arrays)
+            results = [_as_wide(formula, part, options, wide) for part in blocks]
+            parts = zip(*(found.parts for found in results), strict=True)
+            whole = Wide(*map(np.concatenate, parts))
+            columns = (whole[:, k][None, :] for k in range(whole.shape[1]))
             value, decided = settle(finish(*columns), dtype, precision)
         if decided.all():
             break
