@@ -98,7 +98,7 @@ def weighted_loss(
 
 
 def balance(state: RowState, total: Numbers, q: Numbers, others: Numbers) -> Numbers:
-    r"""Return $W p_j - q_j$, shape (N, C); at the maximum $(W - q_j) - W c_j$.
+    r"""Return $W p_j - q_j$, shape (N, C); where $p_j > 1/2$, as $(W - q_j) - W c_j$.
 
     `total` is $W = \sum_k q_k$ and `others` is $W - q_j$ for the class at the maximum.
     """
@@ -108,7 +108,8 @@ def balance(state: RowState, total: Numbers, q: Numbers, others: Numbers) -> Num
         norm = 1.0 + state.tail
         there = others - total * (state.tail * largest) / norm
         at_top = np.arange(state.weight.shape[-1]) == state.top
-        return np.where(at_top, there, total * state.weight / norm - q)
+        sure = at_top & (state.tail < 1.0)
+        return np.where(sure, there, total * state.weight / norm - q)
 
 
 # %% ../book/08_loss.ipynb #distributions
