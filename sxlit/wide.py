@@ -131,8 +131,12 @@ class Wide(Enclosure):
         x, y = self.normal(), other.normal()
         digits = multiply(x.digits, y.digits)
         error = (np.abs(x.hi) + x.error) * y.error + np.abs(y.hi) * x.error
-        whole = (x.lo == 0.0) & (y.lo == 0.0) | _is_power(x) | _is_power(y)
-        lost = np.where(whole, 0.0, LOST * np.abs(digits.hi))
+        # If the first parts have a product that is exact, what is lost is of the rest.
+        whole = (x.lo == 0.0) & (y.lo == 0.0)
+        short = (two_product(x.hi, y.hi).lo == 0.0) & ((x.lo == 0.0) | (y.lo == 0.0))
+        rest = 2.0**-52 * np.abs(x.hi * y.lo + x.lo * y.hi) + VANISHED
+        lost = np.where(short, rest, LOST * np.abs(digits.hi))
+        lost = np.where(whole, 0.0, lost)
         exponent = np.maximum(x.exponent + y.exponent, NOWHERE)
         finite = _finite(self, other)
         return self._settled(
@@ -143,10 +147,10 @@ class Wide(Enclosure):
         x, y = self.normal(), other.normal()
         digits = divide(x.digits, y.digits)
         size, least = np.abs(digits.hi), np.abs(y.hi) - y.error
-        back = two_product(digits.hi, y.hi)
-        whole = (back.hi == x.hi) & (back.lo == 0.0) & (x.lo == 0.0) & (y.lo == 0.0)
-        whole |= _is_power(y)
-        error = (x.error + size * y.error) / least + np.where(whole, 0.0, LOST * size)
+        back = two_product(x.hi / y.hi, y.hi)
+        short = (back.hi == x.hi) & (back.lo == 0.0) & (y.lo == 0.0)
+        rest = np.where(x.lo == 0.0, 0.0, 2.0**-52 * np.abs(x.lo / y.hi) + VANISHED)
+        error = (x.error + size * y.error) / least + np.where(short, rest, LOST * size)
         error = np.where(least > 0.0, error, np.inf)
         exponent = np.maximum(x.exponent - y.exponent, NOWHERE)
         finite = _finite(self, other) & ~other.is_zero
@@ -238,11 +242,6 @@ class Wide(Enclosure):
 # %% ../book/12_most_accurate.ipynb #wide-finite
 def _finite(x: Wide, y: Wide) -> npt.NDArray[np.bool_]:
     return np.isfinite(x.hi) & np.isfinite(y.hi)
-
-
-def _is_power(x: Wide) -> npt.NDArray[np.bool_]:
-    """Where digits between 1/2 and 1 are a power of two: no product with it rounds."""
-    return np.asarray((np.abs(x.hi) == 0.5) & (x.lo == 0.0))
 
 
 # %% ../book/12_most_accurate.ipynb #wide-halved

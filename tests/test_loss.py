@@ -596,7 +596,7 @@ def hard_rows(dtype: np.dtype[Any]) -> np.ndarray:
     x[3, 1] = x[3, 2] = 4
     x[4, 1:] = x[4, 0] - 2
     x[5:] = np.round(x[5:])
-    x[5:, 0] += [9, 16, 30, 75, 100, 200, 690]
+    x[5:, 0] += [9, 16, 30, 75, 100, 200, 650]
     return x.astype(dtype)
 
 
