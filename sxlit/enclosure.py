@@ -186,9 +186,12 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
         if inputs:
             plain = function(*(x.hi for x in inputs))
             for x in inputs:
-                special = special | ~np.isfinite(x.hi) | x.is_zero
-            for x in inputs:
-                special = special & (x.is_sure | (function is np.add))
+                special = special | ~np.isfinite(x.hi)
+            if function is not np.add:
+                for x in inputs:
+                    special = special | x.is_zero
+                for x in inputs:
+                    special = special & x.is_sure
         known = self.exactly(np.where(special, plain, 0.0))
         known.error = np.where(special, 0.0, np.inf)
         return self.chosen(good, self, known)
