@@ -14,34 +14,79 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.enclosure import Enclosure
+from sxlit.arrays import FloatArray
+from sxlit.enclosure import Enclosure, Mask
 from sxlit.pairs import Pair
 from sxlit.rounding import Rounded, round_to
+from sxlit.rows import row_state
+from sxlit.states import pair_state, wide_state
 from sxlit.wide import Wide
-import sxlit.states
+
+Precision = Literal["float64", "double-double"]
+Formula = Callable[..., Any]
+Arrays = Sequence[npt.NDArray[Any]]
+BLOCK = 2**16  # numbers worked on at once: the arrays of a step fit a cache
+SLACK = 1.0 + 2.0**-40  # pays for the rounding of the errors themselves
+
+# Once a large array has been given back, glibc keeps the memory of smaller ones, and
+# does not ask the system for new pages at every step, which takes longer than the step.
+np.empty(2**21)
+
+row_state.register(Pair, pair_state)
+row_state.register(Wide, wide_state)
 
 # %% auto #0
 __all__ = [
-    "Precision",
-    "Formula",
-    "BLOCK",
-    "SLACK",
-    "Undecided",
-    "count_undecided",
+    "check_precision",
     "settle",
+    "Undecided",
+    "count",
+    "count_undecided",
     "rounded",
     "rounded_whole",
-    "check_precision",
 ]
 
-# %% ../book/12_most_accurate.ipynb #accurate-types
-Precision = Literal["float64", "double-double"]
-Formula = Callable[..., Any]
-BLOCK = 2**15  # numbers worked on at once: the arrays of a step fit a cache
-SLACK = 1.0 + 2.0**-40  # pays for the rounding of the errors themselves
+
+# %% ../book/12_most_accurate.ipynb #accurate-check-precision
+def check_precision(precision: Precision) -> None:
+    """Refuse any other word.
+
+    Raises:
+        ValueError: another precision.
+    """
+    if precision not in ("float64", "double-double"):
+        raise ValueError(
+            f"precision: expected 'float64' or 'double-double', got {precision!r}"
+        )
 
 
-# %% ../book/12_most_accurate.ipynb #accurate-undecided
+# %% ../book/12_most_accurate.ipynb #accurate-settle
+def settle(found: Enclosure, dtype: np.dtype[Any], precision: Precision) -> Rounded:
+    """Round to a dtype, and say where nothing more needs to be known.
+
+    That is where the rounding is sure; with the precision "float64" a float64 result is
+    good enough where the error is an eighth of the distance to the next number.
+    """
+    error = SLACK * found.error
+    enough = dtype == np.float64 and precision == "float64"
+    if enough and isinstance(found, Pair):
+        return Rounded(found.hi + found.lo, _is_close(found, error))
+    rounded = round_to(found.hi, found.lo, error, dtype, found.exponent, found.rest)
+    if enough:
+        return Rounded(rounded.value, rounded.decided | _is_close(found, error))
+    return rounded
+
+
+def _is_close(found: Enclosure, error: FloatArray) -> Mask:
+    """Where the error is an eighth of an ulp at most, also below a power of two."""
+    eighth = 2.0**-56 * np.abs(found.hi)
+    if not isinstance(found, Pair):
+        least = np.clip(-1077 - found.exponent, -4000, 1000)
+        eighth = np.maximum(eighth, np.ldexp(1.0, least))
+    return ~(error > eighth)
+
+
+# %% ../book/12_most_accurate.ipynb #accurate-count-undecided
 @dataclass
 class Undecided:
     """How many results were returned though their rounding was not decided."""
@@ -49,11 +94,15 @@ class Undecided:
     count: int = 0
 
 
-# %% ../book/12_most_accurate.ipynb #accurate-counter
-_counter: ContextVar[Undecided] = ContextVar("counter", default=Undecided())
+_counter: ContextVar[Undecided | None] = ContextVar("counter", default=None)
 
 
-# %% ../book/12_most_accurate.ipynb #accurate-count-undecided
+def count(more: int) -> None:
+    """Add to what is being counted, if anything is."""
+    if (found := _counter.get()) is not None:
+        found.count += more
+
+
 @contextmanager
 def count_undecided() -> Iterator[Undecided]:
     """Count the results whose rounding no precision decided.
@@ -73,44 +122,15 @@ def count_undecided() -> Iterator[Undecided]:
         _counter.reset(token)
 
 
-# %% ../book/12_most_accurate.ipynb #accurate-settle
-def settle(found: Pair | Wide, dtype: np.dtype[Any], precision: Precision) -> Rounded:
-    """Round to a dtype, and say where nothing more needs to be known.
-
-    That is where the rounding is sure; with the precision "float64" a float64 result is
-    good enough where the error is an eighth of the distance to the next number.
-    """
-    error = SLACK * found.error
-    if dtype == np.float64 and precision == "float64" and isinstance(found, Pair):
-        value = found.hi + found.lo
-        return Rounded(value, _is_close(error, value))
-    if isinstance(found, Pair):
-        return round_to(found.hi, found.lo, error, dtype)
-    rounded = round_to(found.hi, found.lo, error, dtype, found.exponent, found.rest)
-    if dtype == np.float64 and precision == "float64":
-        with np.errstate(over="ignore", under="ignore"):
-            error = np.ldexp(error, np.clip(found.exponent, -4000, 4000))
-        return Rounded(rounded.value, rounded.decided | _is_close(error, rounded.value))
-    return rounded
-
-
-# %% ../book/12_most_accurate.ipynb #accurate-is-close
-def _is_close(error: Any, value: Any) -> npt.NDArray[np.bool_]:
-    close = np.asarray(error <= 2.0**-56 * np.abs(value))
-    if close.all():
-        return close
-    with np.errstate(invalid="ignore"):
-        return close | ~(error > np.spacing(np.abs(value)) / 8.0)
-
-
 # %% ../book/12_most_accurate.ipynb #accurate-rounded
 def rounded(
     formula: Formula,
-    arrays: Sequence[npt.NDArray[Any]],
+    arrays: Arrays,
     dtype: np.dtype[Any],
     *,
     options: Sequence[Any] = (),
     precision: Precision = "float64",
+    width: int | None = None,
 ) -> npt.NDArray[Any]:
     """Evaluate a formula row by row, in as many digits as it takes, and round once.
 
@@ -121,30 +141,66 @@ def rounded(
         dtype: what the results are rounded to.
         options: further float64 arrays, for all rows.
         precision: "float64" or "double-double".
+        width: how many numbers the formula works on in a row, if that is not the length
+            of a row of the first array.
 
     Returns:
-        The results, of the dtype asked for.
+        The results, of the dtype asked for; none is -0.
+
+    Error: each is the number nearest to the exact one, or is counted by
+    `count_undecided`; float64 with the precision "float64" is within 5/8 ulp, or
+    counted (`thm-rounded`).
     """
     check_precision(precision)
     blocks = []
-    for part in _blocks(arrays):
-        value, decided = _settled(formula, part, options, Pair, dtype, precision)
-        left = ~decided.all(axis=tuple(range(1, decided.ndim)))
-        if left.any():
-            chosen = [array[left] for array in part]
-            again = _settled(formula, chosen, options, Wide, dtype, precision)
-            value[left] = again.value
-            _counter.get().count += int(np.count_nonzero(~again.decided))
-        blocks.append(value)
-    with np.errstate(all="ignore"):
-        return np.concatenate(blocks) + dtype.type(0)
+    with _quietly_by_rows():
+        for part in _blocks(arrays, width):
+            found = settle(_evaluate(formula, part, options, Pair), dtype, precision)
+            left = ~found.decided.all(axis=tuple(range(1, found.decided.ndim)))
+            if left.any():
+                again = [array[left] for array in part]
+                wide = _evaluate(formula, again, options, Wide)
+                value, decided = settle(wide, dtype, precision)
+                found.value[left] = value
+                count(int(np.count_nonzero(~decided)))
+            blocks.append(found.value)
+    value = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    value += dtype.type(0)
+    return value
+
+
+# %% ../book/12_most_accurate.ipynb #accurate-evaluate
+@contextmanager
+def _quietly_by_rows() -> Iterator[None]:
+    """Work without warnings, nor with NumPy's large buffer, which stops at each row."""
+    before = np.setbufsize(16)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        np.setbufsize(before)
+
+
+def _evaluate(
+    formula: Formula, arrays: Arrays, options: Sequence[Any], kind: type[Enclosure]
+) -> Any:
+    """Enclose what a formula is given, except indices, and evaluate it."""
+    given = (x if x.dtype.kind == "i" else kind.exactly(x) for x in arrays)
+    return formula(*given, *map(kind.exactly, options))[...]
+
+
+def _blocks(arrays: Arrays, width: int | None = None) -> Iterator[Arrays]:
+    """Some rows at a time; one block even where there are no rows."""
+    count = max(1, BLOCK // max(1, width or arrays[0].shape[-1]))
+    for start in range(0, max(1, len(arrays[0])), count):
+        yield [array[start : start + count] for array in arrays]
 
 
 # %% ../book/12_most_accurate.ipynb #accurate-rounded-whole
 def rounded_whole(
     formula: Formula,
     finish: Callable[..., Wide],
-    arrays: Sequence[npt.NDArray[Any]],
+    arrays: Arrays,
     dtype: np.dtype[Any],
     *,
     options: Sequence[Any] = (),
@@ -155,87 +211,37 @@ def rounded_whole(
     Args:
         formula, arrays, dtype, options, precision: as `rounded`.
         finish: from the K results of N rows, shape (1, N) each, to one number, (1, 1).
+
+    Error: as `rounded`.
     """
     check_precision(precision)
-    for wide in (False, True):
-        with np.errstate(all="ignore"):
-            blocks = _blocks(arrays)
-            results = [_as_wide(formula, part, options, wide) for part in blocks]
-            parts = zip(*(found.parts for found in results), strict=True)
+    with _quietly_by_rows():
+        for better in (_in_pairs_if_good, _in_wide):
+            found = [better(formula, part, options) for part in _blocks(arrays)]
+            parts = zip(*(block.parts for block in found), strict=True)
             whole = Wide(*map(np.concatenate, parts))
-            columns = (whole[:, k][None, :] for k in range(whole.shape[1]))
+            columns = (whole[None, :, k] for k in range(whole.shape[1]))
             value, decided = settle(finish(*columns), dtype, precision)
-        if decided.all():
-            break
-    else:
-        _counter.get().count += 1
+            if decided.all():
+                break
+        else:
+            count(1)
     return (value + dtype.type(0))[0, 0]
 
 
-def _as_wide(
-    formula: Formula,
-    arrays: Sequence[npt.NDArray[Any]],
-    options: Sequence[Any],
-    wide: bool,
-) -> Wide:
+def _in_wide(formula: Formula, arrays: Arrays, options: Sequence[Any]) -> Wide:
+    return _evaluate(formula, arrays, options, Wide)
+
+
+def _in_pairs_if_good(formula: Formula, arrays: Arrays, options: Sequence[Any]) -> Wide:
     """Evaluate, and again in `Wide` where a row is known to fewer than 57 bits."""
-    if wide:
-        return _evaluate(formula, arrays, options, Wide)
     found = _evaluate(formula, arrays, options, Pair)
-    left = ~(found.error <= 2.0**-57 * np.abs(found.hi)) & (found.error > 0.0)
-    left = left.any(axis=-1)
-    whole = Wide.exactly(found)[...]
+    left = (found.error > 2.0**-57 * np.abs(found.hi)).any(axis=-1)
+    whole = Wide.of(*found.parts)[...]
     if left.any():
-        again = _evaluate(formula, [array[left] for array in arrays], options, Wide)
+        again = _in_wide(formula, [array[left] for array in arrays], options)
         parts = [np.array(part) for part in whole.parts]
         for part, new in zip(parts, again.parts, strict=True):
             part[left] = new
         whole = Wide(*parts)
     return whole
-
-
-def _blocks(
-    arrays: Sequence[npt.NDArray[Any]],
-) -> Iterator[list[npt.NDArray[Any]]]:
-    """Some rows at a time; one block even where there are no rows."""
-    count = max(1, BLOCK // max(1, arrays[0].shape[-1]))
-    for start in range(0, max(1, len(arrays[0])), count):
-        yield [array[start : start + count] for array in arrays]
-
-
-# %% ../book/12_most_accurate.ipynb #accurate-evaluate
-def _settled(
-    formula: Formula,
-    arrays: Sequence[npt.NDArray[Any]],
-    options: Sequence[Any],
-    kind: type[Enclosure],
-    dtype: np.dtype[Any],
-    precision: Precision,
-) -> Rounded:
-    with np.errstate(all="ignore"):
-        found = _evaluate(formula, arrays, options, kind)
-        return settle(found, dtype, precision)
-
-
-def _evaluate(
-    formula: Formula,
-    arrays: Sequence[npt.NDArray[Any]],
-    options: Sequence[Any],
-    kind: type[Enclosure],
-) -> Any:
-    given = (x if x.dtype.kind == "i" else kind.exactly(x) for x in arrays)
-    with np.errstate(all="ignore"):
-        return formula(*given, *map(kind.exactly, options))[...]
-
-
-# %% ../book/12_most_accurate.ipynb #accurate-check-precision
-def check_precision(precision: Precision) -> None:
-    """Refuse any other word.
-
-    Raises:
-        ValueError: another precision.
-    """
-    if precision not in ("float64", "double-double"):
-        raise ValueError(
-            f"precision: expected 'float64' or 'double-double', got {precision!r}"
-        )

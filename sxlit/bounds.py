@@ -9,9 +9,10 @@ largest absolute error that its theorem allows, element by element.
 # %% ../book/03_floating_point.ipynb #bounds-imports
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
@@ -58,8 +59,10 @@ __all__ = [
     "binary_cross_entropy_grad",
 ]
 
-
 # %% ../book/03_floating_point.ipynb #numerics
+Grade = Literal["standard", "hra"]
+
+
 @dataclass(frozen=True)
 class Numerics:
     r"""What a theorem assumes of an arithmetic and of the functions built on it.
@@ -75,6 +78,8 @@ class Numerics:
             underflows; a single rounding loses at most half of it.
         normal: $N_{\min}$, the smallest normal number; the largest number's reciprocal
             is below a third of it. With 0, nothing is known of the range.
+        store_underflow: $\lambda_s$, where results are stored in a format of its own
+            range; 0 where `underflow` covers it. See `stored`.
 
     Examples:
         >>> Numerics.required("float32").unit == 2.0**-24
@@ -90,29 +95,54 @@ class Numerics:
     log1p: float = 4.5
     height: float = 32.0
     normal: float = 0.0
+    store_underflow: float = 0.0
 
     @classmethod
-    def required(cls, dtype: str, *, flushes_subnormals: bool = False) -> Numerics:
+    def required(
+        cls, dtype: str, *, grade: Grade = "standard", flushes_subnormals: bool = False
+    ) -> Numerics:
         """Return what is required of everybody who computes in `dtype`.
 
         Sums are blocked or pairwise; exp is good to 3 ulp (OpenCL's full profile), log
-        to 4 and log1p to 4.5.
+        to 4 and log1p to 4.5. In the short formats they are good to 1, and sums are
+        accumulated in float32.
 
         Args:
-            dtype: "float32" or "float64".
-            flushes_subnormals: whether the arithmetic replaces subnormals by zero.
+            dtype: "float16", "bfloat16", "float32" or "float64".
+            grade: "standard" or "hra"; in a short format, whether every operation may
+                be rounded to it, or only the result. Elsewhere they are the same.
+            flushes_subnormals: whether the arithmetic replaces subnormals by zero;
+                those of float16 are normal numbers of float32, and stay.
 
         Raises:
-            ValueError: another dtype.
+            ValueError: another dtype or grade.
         """
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
-        info = np.finfo(dtype)
-        unit = float(info.eps) / 2
-        normal, spacing = float(info.smallest_normal), float(info.smallest_subnormal)
-        lost = 2 * normal if flushes_subnormals else spacing
+        if dtype not in ("float16", "bfloat16", "float32", "float64"):
+            raise ValueError(
+                "dtype: expected 'float16', 'bfloat16', 'float32' or 'float64', "
+                f"got {dtype!r}"
+            )
+        _check_grade(grade)
+        info = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
+        unit, normal = float(info.eps) / 2, float(info.smallest_normal)
+        flushes = flushes_subnormals and dtype != "float16"
+        lost = 2 * normal if flushes else float(info.smallest_subnormal)
+        if dtype in ("float32", "float64"):
+            return cls(
+                unit=unit, accumulate=unit, store=unit, underflow=lost, normal=normal
+            )
+        wide = cls.required("float32", flushes_subnormals=flushes_subnormals)
+        if grade == "hra":
+            return replace(wide, store=unit, store_underflow=lost)
         return cls(
-            unit=unit, accumulate=unit, store=unit, underflow=lost, normal=normal
+            unit=unit,
+            accumulate=wide.unit,
+            store=unit,
+            underflow=lost,
+            exp=1.0,
+            log=1.0,
+            log1p=1.0,
+            normal=normal,
         )
 
     @property
@@ -130,7 +160,23 @@ class Numerics:
         if n < 2:
             return 0.0
         height = min(self.height + float(np.log2(n)), n - 1)
-        return height * _precision(self.accumulate)
+        rounded = self.rounding if self.accumulate < self.unit else 0.0
+        return height * _precision(self.accumulate) + rounded
+
+    def stored(self, allowed: FloatArray) -> FloatArray:
+        """Add to a theorem's bound what the last store may lose, by `lem-last-store`.
+
+        Examples:
+            >>> half = Numerics.required("float16", grade="hra")
+            >>> float(half.stored(np.zeros(1))[0]) == 2.0**-25
+            True
+        """
+        return allowed + 0.5 * self.store_underflow
+
+
+def _check_grade(grade: Grade) -> None:
+    if grade not in ("standard", "hra"):
+        raise ValueError(f"grade: expected 'standard' or 'hra', got {grade!r}")
 
 
 def _precision(relative_error: float) -> float:
@@ -145,7 +191,6 @@ def _ulps(count: float, unit: float) -> float:
 
 # %% ../book/03_floating_point.ipynb #bounds-sigmoid
 _EVALUATION = 1.0 + 2.0**-40  # the bounds themselves are computed in float64
-Grade = Literal["standard", "hra"]
 
 
 def sigmoid(
@@ -254,11 +299,6 @@ def _two_classes(
             others_vanishing=np.where(others < least, others, 0.0),
         )
     return batch, two
-
-
-def _check_grade(grade: Grade) -> None:
-    if grade not in ("standard", "hra"):
-        raise ValueError(f"grade: expected 'standard' or 'hra', got {grade!r}")
 
 
 def _shaped_per_row(batch: Batch, values: FloatArray) -> FloatArray:
@@ -978,7 +1018,7 @@ def _factor_precision(row: _RowErrors, numerics: Numerics, grade: Grade) -> Floa
 
 
 # %% ../book/06_information.ipynb #bounds-information-imports
-from sxlit.information import as_probabilities, log_of_base, minus_log
+from sxlit.information import as_base, as_probabilities, minus_log
 from sxlit.information import self_information as _self_information
 
 
@@ -1022,7 +1062,7 @@ def self_information(
     """
     _check_grade(grade)
     _self_information(p, base)  # for what it raises
-    size = np.abs(minus_log(np.asarray(p, dtype=np.float64), base))
+    size = np.abs(minus_log(np.asarray(p, dtype=np.float64), *as_base(base)))
     precision = _base_precision(base, numerics) + numerics.storing
     return np.where(np.isinf(size), 0.0, size) * (np.expm1(precision) * _EVALUATION)
 
@@ -1068,7 +1108,8 @@ def _mean_log_error(
     batch: Batch, other: FloatArray, base: float | None, numerics: Numerics
 ) -> FloatArray:
     """The theorem, for p in `batch`, and logarithms of the rows of `other`."""
-    rows, scale = batch.rows, abs(log_of_base(base))
+    rows = batch.rows
+    scale = max((abs(float(np.log(b))) for b in as_base(base)), default=1.0)
     with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
         terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(other)) / scale))
     precision = _base_precision(base, numerics) + numerics.rounding + numerics.storing
@@ -1122,15 +1163,17 @@ def entropy_from_logits(
 
 
 # %% ../book/07_divergence.ipynb #bounds-imports
+import math
+
 from sxlit.divergence import (
     divergence_terms,
-    divergence_terms_from_logits,
-    excess,
     log_ratio,
     log_ratios,
     paired,
     remainder,
+    softmax_terms,
 )
+from sxlit.lse import log_norm
 from sxlit.rows import row_state
 
 
@@ -1241,12 +1284,18 @@ def _refined_divergence_error(
         near = (p <= 2.0 * q) & (q <= 2.0 * p)
         each = np.where(near, terms * np.expm1(8.0 * one), far)
         each[p == 0.0] = 0.0
-        leftover, whole = excess(p, q), terms.sum(axis=-1)
+        leftover, whole = _excess(p, q), terms.sum(axis=-1)
         error = np.exp(summing) * each.sum(axis=-1) + np.expm1(summing) * whole
         error += np.expm1(one) * np.abs(leftover)
         adding = np.expm1(one + numerics.storing)
         error += adding * (np.abs(whole + leftover) + error)
     return error + 8.0 * p.shape[1] * numerics.underflow
+
+
+def _excess(p: FloatArray, q: FloatArray) -> FloatArray:
+    r"""Return $\sum_i p_i - \sum_i q_i$ of each row, rounded once; shape (N,)."""
+    both = np.concatenate([p, -q], axis=-1).tolist()
+    return np.array([math.fsum(row) for row in both], dtype=np.float64)
 
 
 def _usual_divergence_error(
@@ -1304,9 +1353,9 @@ def kl_divergence_from_logits(
     _, other_rows = paired(batch, other)
     states = row_state(batch.rows), row_state(other_rows)
     with np.errstate(all="ignore"):
-        delta = log_ratios(*states)
+        delta = log_ratios(*states, log_norm(states[1]) - log_norm(states[0]))
+        terms = softmax_terms(first.p, second.p, delta, remainder(delta))
         delta[np.isneginf(first.log_p)] = 0.0
-        terms = divergence_terms_from_logits(*states)
         allowed = _refined_logits_error(first, second, delta, terms, numerics)
         if grade == "standard":
             usual = _usual_logits_error(first, second, numerics)

@@ -19,7 +19,9 @@ __all__ = [
     "LOG1P_ERROR",
     "PAIR_ERROR",
     "PAIR_LIMIT",
+    "REACH",
     "SUM_ERROR",
+    "MOST_TERMS",
     "DoubleDouble",
     "two_sum",
     "short",
@@ -36,6 +38,7 @@ __all__ = [
     "log",
     "exp_pair",
     "sum_of_pairs",
+    "sum_in_groups",
 ]
 
 
@@ -160,8 +163,10 @@ STEP = tuple(
     )
 )
 STEPS_PER_UNIT = float.fromhex("0x1.71547652b82fep+10")  # 1024 / log(2)
-# The 1024th, 512th, ..., second root of 2.
+# The 4096th, 2048th, ..., second root of 2.
 ROOTS = (
+    _constant("0x1.000b175effdc7p+0", "0x1.ae8e38c59c72ap-54"),
+    _constant("0x1.00162f3904052p+0", "-0x1.7b5d0d58ea8f4p-58"),
     _constant("0x1.002c605e2e8cfp+0", "-0x1.d7c96f201bb2fp-55"),
     _constant("0x1.0058c86da1c0ap+0", "-0x1.5e00e62d6b30dp-56"),
     _constant("0x1.00b1afa5abcbfp+0", "-0x1.4f6b2a7609f71p-55"),
@@ -177,7 +182,7 @@ ROOTS = (
 
 # %% ../book/12_most_accurate.ipynb #table
 def _powers() -> DoubleDouble:
-    """The numbers 2^(j/1024), j below 1024: each root doubles the table."""
+    """The numbers 2^(j/4096), j below 4096: each root doubles the table."""
     table = exactly([1.0])
     for root in ROOTS:
         pairs = zip(table, multiply(table, root), strict=True)
@@ -186,11 +191,6 @@ def _powers() -> DoubleDouble:
 
 
 POWERS = _powers()
-# The same as h (1 + r), with 26 bits in h: its products with 26 bits are exact.
-SHORT_POWERS = short(POWERS.hi)
-SHORT_RESTS = ((POWERS.hi - SHORT_POWERS) + POWERS.lo) / SHORT_POWERS
-# Bits of h to which a number of steps, moved to the exponent's place, is added.
-SHORT_BITS = SHORT_POWERS.view(np.int64) - (np.arange(1024) << 42)
 
 
 # %% ../book/12_most_accurate.ipynb #exp
@@ -232,7 +232,8 @@ def exp(x: DoubleDouble) -> Scaled:
         growth = add(coefficient, multiply(r, growth))
     growth = add(r, multiply(multiply(r, r), growth))
     step = steps.astype(np.int64)
-    power = DoubleDouble(POWERS.hi[step & 1023], POWERS.lo[step & 1023])
+    entry = 4 * (step & 1023)
+    power = DoubleDouble(POWERS.hi[entry], POWERS.lo[entry])
     result = add(power, multiply(power, growth))
     return Scaled(*result, (step >> 10).astype(np.intc))
 
@@ -243,13 +244,13 @@ _ODD = tuple(divide(exactly(1.0), exactly(2.0 * i + 1.0)) for i in range(10))
 
 
 def log1p(t: Scaled) -> Scaled:
-    r"""Return $\log(1 + t)$, $0 \le t \le 2^{40}$, relatively within `LOG1P_ERROR`."""
+    r"""Return $\log(1 + t)$, $t \ge -1/4$, relatively within `LOG1P_ERROR`."""
     whole = Scaled(*add(exactly(1.0), t.over(0)), np.zeros(t.hi.shape, np.intc))
     return _logarithm(whole, t)
 
 
 def log(x: Scaled) -> Scaled:
-    r"""Return $\log x$, $x > 0$, relatively within `LOG1P_ERROR` of the given number."""
+    r"""Return $\log x$, $x > 0$, with a relative error below `LOG1P_ERROR`."""
     less = add(x.over(0), exactly(-1.0))
     return _logarithm(x, Scaled(*less, np.zeros(x.hi.shape, np.intc)))
 
@@ -291,78 +292,93 @@ def _log_near_one(z: Scaled) -> Scaled:
     return Scaled(2.0 * doubled.hi, 2.0 * doubled.lo, z.exponent)
 
 
+# %% ../book/12_most_accurate.ipynb #fine-table
+FINE_STEPS_PER_UNIT = float.fromhex("0x1.71547652b82fep+12")  # 4096 / log(2)
+# log(2) / 4096 in two parts; four million times the first is exact.
+FINE_STEP = tuple(map(float.fromhex, ("0x1.62e42ffp-13", "-0x1.718432a1b0e26p-47")))
+
+
+def _first_bits(a: FloatArray, count: int) -> FloatArray:
+    """Round finite `a` to its first bits, to nearest, halves away from zero."""
+    half = 1 << (52 - count)
+    return ((a.view(np.int64) + half) & -(2 * half)).view(np.float64)
+
+
+# The powers once more, as h e^w, with 18 bits in h and |w| at most 2^-18.
+SHORT_POWERS = _first_bits(POWERS.hi, 18)
+_EXCESS = ((POWERS.hi - SHORT_POWERS) + POWERS.lo) / SHORT_POWERS
+SHORT_LOGS = _EXCESS - _EXCESS * _EXCESS * (1 / 2 - _EXCESS / 3)
+# Bits of h to which a number of steps, moved to the exponent's place, is added.
+SHORT_BITS = SHORT_POWERS.view(np.int64) - (np.arange(4096) << 40)
+
 # %% ../book/12_most_accurate.ipynb #exp-pair
-PAIR_ERROR = 2.0**-62
+PAIR_ERROR = 2.0**-60
 PAIR_LIMIT = 600.0
 _INTEGERS = 1.5 * 2.0**52  # a sum with it has no fraction
+# 6 (r + c r^2 + r^3 / 6) = r ((r + 3c)^2 + 6 - 9c^2); c is 1/2 and a little, such that
+# the largest error for |r| <= REACH is least.
+REACH = 0.6931471805599453 / 8192 + 1.01 * 2.0**-18
+_CENTER = 1.5 + (2.0**0.5 - 1.0) * REACH**2 / 4.0
+_ABOVE = 6.0 - _CENTER**2
 
 
-def exp_pair(
-    x: FloatArray, x_low: FloatArray, work: FloatArray | None = None
-) -> DoubleDouble:
-    r"""Return $e^{x + x_{low}}$ for $-600 \le x \le 0$, fast, within `PAIR_ERROR`.
+def exp_pair(d: FloatArray, d_low: FloatArray) -> DoubleDouble:
+    r"""Return $e^{-(d + d_{low})}$ for $0 \le d \le 600$, fast, within `PAIR_ERROR`.
 
-    The high part has 26 bits, so that its product with 26 others is exact; the low
-    part is at most $2^{-11}$ of it. Both lie in `work`, five arrays of the shape of
-    `x`, if that is given.
+    The high part has 18 bits, so that its product with 35 others is exact; the low
+    part is at most $2^{-13}$ of it.
     """
-    work = np.empty((5, *x.shape)) if work is None else work
-    counted, steps, r, high, last = work
-    np.multiply(x, STEPS_PER_UNIT, out=counted)
-    counted += _INTEGERS
-    step = counted.view(np.int64)  # its last bits count the steps
-    np.subtract(counted, _INTEGERS, out=steps)
-    np.multiply(steps, STEP[0], out=r)
-    np.subtract(x, r, out=r)
-    steps *= STEP[1] + STEP[2]
-    r -= steps
-    r += x_low
-    growth = np.multiply(r, 1 / 24, out=steps)  # r + r^2 / 2 + r^3 / 6 + r^4 / 24
-    for coefficient in (1 / 6, 1 / 2):
-        growth += coefficient
-        growth *= r
+    d = np.atleast_1d(d)
+    high = d * -FINE_STEPS_PER_UNIT
+    high += _INTEGERS
+    step = high.view(np.int64)  # its last bits count the steps
+    steps = high - _INTEGERS
+    r = steps * FINE_STEP[0]  # minus what is left of the argument
+    r += d
+    steps *= FINE_STEP[1]
+    r += steps
+    r += d_low
+    index = np.bitwise_and(step, 4095, out=steps.view(np.int64))
+    entry = np.take(SHORT_LOGS, index, mode="clip")
+    r -= entry
+    step <<= 40
+    step += np.take(SHORT_BITS, index, mode="clip", out=entry.view(np.int64))
+    growth = np.subtract(_CENTER, r, out=steps)
+    growth *= growth
+    growth += _ABOVE
+    r *= -1.0 / 6.0
     growth *= r
-    growth += r
-    index = np.bitwise_and(step, 1023, out=last.view(np.int64))
-    bits = np.take(SHORT_BITS, index, mode="clip", out=high.view(np.int64))
-    rest = np.take(SHORT_RESTS, index, mode="clip", out=r)
-    step <<= 42
-    bits += step
-    rest *= np.add(growth, 1.0, out=counted)
-    growth += rest
     growth *= high
     return DoubleDouble(high, growth)
 
 
 # %% ../book/12_most_accurate.ipynb #exact-sum
 SUM_ERROR = 2.0**-57
+MOST_TERMS = 2**20
 
 
-def sum_of_pairs(
-    x: DoubleDouble, top: FloatArray, work: FloatArray | None = None
-) -> DoubleDouble:
+def sum_of_pairs(x: DoubleDouble, top: FloatArray) -> DoubleDouble:
     r"""Sum rows of `exp_pair`s, (N, n) to (N, 1), $n \le 2^{20}$, within `SUM_ERROR`.
 
     Args:
         x: the pairs, none negative.
         top: powers of two, shape (N, 1), that no high part exceeds and the largest
             reaches to half.
-        work: two arrays of the shape of the parts, to work in.
     """
-    coarse, rest = np.empty((2, *x.hi.shape)) if work is None else work
-    grid = top * (1.5 * 2.0**20)
-    np.add(x.hi, grid, out=coarse)
+    doublings = max(1, (x.hi.shape[-1] - 1).bit_length() - 1)
+    grid = top * (1.5 * 2.0**doublings)
+    coarse = x.hi + grid
     coarse -= grid
-    np.subtract(x.hi, coarse, out=rest)
+    rest = x.hi - coarse
     rest += x.lo
-    return two_sum(coarse.sum(axis=-1, keepdims=True), _sum_in_place(rest))
+    return two_sum(coarse.sum(axis=-1, keepdims=True), sum_in_groups(rest))
 
 
-def _sum_in_place(x: FloatArray) -> FloatArray:
-    """Sum rows by halves: NumPy's own order of summation depends on the processor."""
-    while (n := x.shape[-1]) > 1:
-        half = n // 2
-        x[:, :half] += x[:, half : 2 * half]
-        x[:, : n % 2] += x[:, n - n % 2 :]
-        x = x[:, :half]
+def sum_in_groups(x: FloatArray) -> FloatArray:
+    """Sum rows, (N, n) to (N, 1), by groups of 64, groups of groups, and so on.
+
+    A term passes at most 63 additions for each factor of 64 in n.
+    """
+    while x.shape[-1] > 1:
+        x = np.add.reduceat(x, np.arange(0, x.shape[-1], 64), axis=-1)
     return x

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from sxlit.arrays import FloatArray, Numbers
 
+Mask = npt.NDArray[np.bool_]
+
 # %% auto #0
-__all__ = ["Enclosure", "blur"]
+__all__ = ["Enclosure", "blur", "plainly"]
 
 
 # %% ../book/12_most_accurate.ipynb #enclosure-class
@@ -27,26 +29,19 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
 
     Attributes:
         hi: float64, the numbers to begin with; what is infinite or NaN is so exactly.
-        error: float64, not negative; infinite where nothing is known.
+        lo: float64, what comes after `hi`.
+        error: float64, not negative; infinite where nothing is known, 0 where `hi` is
+            not finite.
+        exponent: integers; all of this times `2**exponent`.
+        rest: float64, a third part.
     """
 
     hi: FloatArray
+    lo: FloatArray
     error: FloatArray
-
-    @property
-    def near(self) -> FloatArray:
-        """The numbers, nearly: right in sign, and 0 for nothing but an exact 0."""
-        return np.where((self.hi == 0.0) & (self.error > 0.0), 5e-324, self.hi)
-
-    @property
-    def is_zero(self) -> npt.NDArray[np.bool_]:
-        """Where a number is 0 exactly."""
-        return (self.hi == 0.0) & (self.error == 0.0)
-
-    @property
-    @abstractmethod
-    def parts(self) -> tuple[npt.NDArray[Any], ...]:
-        """All arrays that it is made of."""
+    exponent: Any = 0
+    rest: Any = 0.0
+    fields: ClassVar[tuple[str, ...]]
 
     @classmethod
     @abstractmethod
@@ -71,29 +66,55 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
 
     @abstractmethod
     def exp(self) -> Self:
-        """Take the exponential of numbers that are not positive."""
+        """Take the exponential; of positive numbers nothing is known."""
 
     @abstractmethod
     def log(self) -> Self:
-        """Take the logarithm of numbers that are not negative."""
+        """Take the logarithm; of negative numbers nothing is known."""
 
     @abstractmethod
     def log1p(self) -> Self:
-        """Take the logarithm of 1 + x for numbers that are not negative."""
+        """Take the logarithm of 1 + x; below -1/4 nothing is known."""
 
     @abstractmethod
     def total(self) -> Self:
-        """Add up the last axis, which stays with length 1."""
+        """Add up the last axis, not empty and finite; it stays with length 1."""
 
-    def sum(self, axis: int, keepdims: bool) -> Self:
-        """Add up the last axis, which must be asked to stay."""
-        if axis != -1 or not keepdims:
-            raise NotImplementedError("only sums of the last axis, which stays")
-        return self.total()
+    def log2(self) -> Self:
+        """Take the logarithm to base 2, exactly that of a power of two."""
+        near = self.near
+        mantissa, exponent = np.frexp(near)
+        power = (mantissa == 0.5) & (self - near).is_zero
+        quotient = self.log().over(self.exactly(2.0).log())
+        return self.chosen(power, self.exactly(exponent - 1.0), quotient)
+
+    @abstractmethod
+    def blurred(self, relative: float) -> Self:
+        """Allow for a further relative error, such as that of a series cut short."""
+
+    @property
+    def parts(self) -> tuple[npt.NDArray[Any], ...]:
+        """The arrays that it is made of, of shapes that broadcast to its own."""
+        return tuple(getattr(self, name) for name in self.fields)
 
     @property
     def shape(self) -> tuple[int, ...]:
         return np.broadcast_shapes(*(part.shape for part in self.parts))
+
+    @property
+    def is_zero(self) -> Mask:
+        """Where a number is 0 exactly."""
+        return (self.hi == 0.0) & (self.error == 0.0) & (self.rest == 0.0)
+
+    @property
+    def is_sure(self) -> Mask:
+        """Where a number is infinite, NaN, or of a sign that is known."""
+        return ~(np.abs(self.hi) <= 2.0 * self.error) | self.is_zero
+
+    @property
+    def near(self) -> FloatArray:
+        """The numbers, nearly; not 0 where they are not exactly 0."""
+        return np.where((self.hi == 0.0) & ~self.is_zero, 5e-324, self.hi)
 
     def __getitem__(self, key: Any) -> Self:
         shape = self.shape
@@ -117,50 +138,82 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
             return NotImplemented
         return _FUNCTIONS[function](self, *inputs, **options)
 
-    @abstractmethod
-    def blurred(self, relative: float) -> Self:
-        """Allow for a further relative error, such as that of a series cut short."""
-
     def enclosed(self, x: Any) -> Self:
         """Return `x` if it is an enclosure like this one, or enclose it."""
-        return x if isinstance(x, Enclosure) else self.exactly(x)
+        if isinstance(x, type(self)):
+            return x
+        if isinstance(x, Enclosure):
+            raise TypeError("enclosures of two kinds do not mix")
+        return self.exactly(x)
 
-    def _where(self, condition: Any, x: Any, y: Any) -> Self:
+    def chosen(self, condition: Any, x: Any, y: Any) -> Self:
+        """Take `x` where the condition holds and `y` elsewhere, like `np.where`."""
         pairs = zip(self.enclosed(x).parts, self.enclosed(y).parts, strict=True)
         return type(self)(*(np.where(condition, a, b) for a, b in pairs))
 
-    def _take_along_axis(self, x: Self, index: npt.NDArray[Any], axis: int) -> Self:
-        shape = x.shape
-        whole = (np.broadcast_to(part, shape) for part in x.parts)
-        return type(x)(*(np.take_along_axis(part, index, axis) for part in whole))
+    def taken(self, x: Self, index: npt.NDArray[Any], axis: int) -> Self:
+        """Take entries along an axis, like `np.take_along_axis`."""
+        return type(x)(*(np.take_along_axis(p, index, axis) for p in x[...].parts))
+
+    def absolute(self) -> Self:
+        return self.chosen(self.near < 0.0, self.negative(), self)
+
+    def sum(self, axis: int, keepdims: bool) -> Self:
+        """Add up the last axis, which must be asked to stay."""
+        if axis != -1 or not keepdims:
+            raise NotImplementedError("only sums of the last axis, which stays")
+        x = self[...]
+        if x.shape[-1] == 0:
+            return self.exactly(np.zeros((*x.shape[:-1], 1)))
+        endless = ~np.isfinite(x.hi)
+        if not endless.any():
+            return x.total()
+        limit = np.where(endless, x.hi, 0.0).sum(axis=-1, keepdims=True)
+        finite = x.chosen(endless, 0.0, x).total()
+        return x.chosen(endless.any(axis=-1, keepdims=True), limit, finite)
+
+    def completed(self, function: Any = None, *inputs: Enclosure) -> Self:
+        """Put what is known where the digits or the error came to nothing.
+
+        That is what float64 says, exactly, if an input is infinite, NaN or exactly 0,
+        and none is of unknown sign; and nothing else. In a sum no sign matters: an
+        infinity stays one, whatever real number is added.
+        """
+        good = np.isfinite(self.lo + self.error)
+        if good.all():
+            return self
+        plain, special = np.zeros(()), np.zeros((), np.bool_)
+        if inputs:
+            plain = function(*(x.hi for x in inputs))
+            for x in inputs:
+                special = special | ~np.isfinite(x.hi) | x.is_zero
+            for x in inputs:
+                special = special & (x.is_sure | (function is np.add))
+        known = self.exactly(np.where(special, plain, 0.0))
+        known.error = np.where(special, 0.0, np.inf)
+        return self.chosen(good, self, known)
 
 
 # %% ../book/12_most_accurate.ipynb #enclosure-tables
 _QUESTIONS = {
-    np.equal,
-    np.not_equal,
-    np.less,
-    np.less_equal,
-    np.greater,
-    np.greater_equal,
-    np.isnan,
-    np.isinf,
-    np.isfinite,
-}
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+    np.isnan, np.isinf, np.isfinite,
+}  # fmt: skip
 _OPERATIONS: dict[Any, Any] = {
     np.add: lambda x, y: x.plus(y),
     np.subtract: lambda x, y: x.plus(y.negative()),
     np.multiply: lambda x, y: x.times(y),
     np.divide: lambda x, y: x.over(y),
     np.negative: lambda x: x.negative(),
-    np.absolute: lambda x: np.where(x < 0.0, x.negative(), x),
+    np.absolute: lambda x: x.absolute(),
     np.exp: lambda x: x.exp(),
     np.log: lambda x: x.log(),
     np.log1p: lambda x: x.log1p(),
+    np.log2: lambda x: x.log2(),
 }
 _FUNCTIONS: dict[Any, Any] = {
-    np.where: Enclosure._where,
-    np.take_along_axis: Enclosure._take_along_axis,
+    np.where: Enclosure.chosen,
+    np.take_along_axis: Enclosure.taken,
 }
 
 
@@ -173,3 +226,13 @@ def blur(x: Numbers, relative: float) -> Numbers:
         array([1.])
     """
     return x.blurred(relative) if isinstance(x, Enclosure) else x
+
+
+def plainly(x: Numbers) -> FloatArray:
+    """Return the float64 numbers next to those enclosed, for what needs few digits.
+
+    Examples:
+        >>> plainly(np.array([1.0]))
+        array([1.])
+    """
+    return x.near if isinstance(x, Enclosure) else x

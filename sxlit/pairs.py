@@ -5,7 +5,7 @@
 # %% ../book/12_most_accurate.ipynb #pairs-imports
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, final
 
 import numpy as np
 
@@ -22,21 +22,25 @@ from sxlit.doubledouble import (
     log,
     log1p,
     multiply,
+    short,
+    sum_in_groups,
     total,
     two_sum,
 )
 from sxlit.enclosure import Enclosure
 
-# What an operation loses: relatively, and more where a product is tiny.
+LOST = 2.0**-102  # what an operation loses, of the size of its numbers
+TINY = 2.0**-900  # products below it may lose more: bits beyond the end of the range,
+VANISHED = 2.0**-1060  # which are this much at most
+SPLIT_LOST = 2.0**-64  # what a product with a split number loses
+FAR = 2.0**-864  # more than an exponential beyond PAIR_LIMIT
 
 # %% auto #0
-__all__ = ["LOST", "TINY", "VANISHED", "Pair"]
-
-# %% ../book/12_most_accurate.ipynb #pairs-constants
-LOST, TINY, VANISHED = 2.0**-102, 2.0**-900, 2.0**-1060
+__all__ = ["Pair"]
 
 
 # %% ../book/12_most_accurate.ipynb #pairs-class
+@final
 class Pair(Enclosure):
     """Numbers within `error` of `hi + lo`.
 
@@ -44,14 +48,23 @@ class Pair(Enclosure):
         hi: float64, the rounding of `hi + lo`.
         lo: float64.
         error: float64, not negative; infinite where nothing is known.
+        split: None, or the number in two parts with 18 bits in the first.
     """
+
+    fields = ("hi", "lo", "error")
 
     def __init__(self, hi: FloatArray, lo: FloatArray, error: FloatArray) -> None:
         self.hi, self.lo, self.error = hi, lo, error
+        self.split: DoubleDouble | None = None
 
-    @property
-    def parts(self) -> tuple[FloatArray, ...]:
-        return self.hi, self.lo, self.error
+    @classmethod
+    def of_split(cls, high: FloatArray, low: FloatArray, error: FloatArray) -> Self:
+        """Enclose `high + low`, as `exp_pair` returns them, and remember both."""
+        hi = high + low
+        lo = hi - high
+        x = cls(hi, np.subtract(low, lo, out=lo), error)
+        x.split = DoubleDouble(high, low)
+        return x
 
     @property
     def digits(self) -> DoubleDouble:
@@ -65,91 +78,95 @@ class Pair(Enclosure):
     def plus(self, other: Self) -> Self:
         digits = add(self.digits, other.digits)
         lost = LOST * (np.abs(self.hi) + np.abs(other.hi))
-        short = (self.lo == 0.0) & (other.lo == 0.0)  # then the sum is exact
-        error = (self.error + other.error) + np.where(short, 0.0, lost)
-        return self._settled(self.hi + other.hi, digits, error, self._finite(other))
+        error = (self.error + other.error) + _unless_short(self, other, lost)
+        return type(self)(*digits, error).completed(np.add, self, other)
 
     def times(self, other: Self) -> Self:
         digits = multiply(self.digits, other.digits)
         size = np.abs(digits.hi)
         error = (np.abs(self.hi) + self.error) * other.error
-        short = (self.lo == 0.0) & (other.lo == 0.0)  # then the product is exact
-        lost = np.where(short, 0.0, LOST * size)
-        error = (error + np.abs(other.hi) * self.error) + lost
+        error = error + np.abs(other.hi) * self.error
+        error = error + _unless_short(self, other, LOST * size)
         if (tiny := size < TINY).any():
             tiny &= ~(self.is_zero | other.is_zero)
             error = np.where(tiny, error + VANISHED, error)
-        return self._settled(self.hi * other.hi, digits, error, self._finite(other))
+        return type(self)(*digits, error).completed(np.multiply, self, other)
 
     def over(self, other: Self) -> Self:
+        if self.split is not None and other.shape[-1:] == (1,):
+            inverse = self.exactly(1.0).over(other)
+            return _scaled(self, inverse).completed(np.divide, self, other)
         digits = divide(self.digits, other.digits)
-        size, least = np.abs(digits.hi), np.abs(other.hi) - other.error
+        size, least = np.abs(digits.hi), np.abs(other.hi) - 2.0 * other.error
         error = (self.error + size * other.error) / least + LOST * size
-        if (tiny := size < TINY).any():
-            error = np.where(tiny & ~self.is_zero, error + VANISHED / least, error)
+        if (tiny := (size < TINY) | (np.abs(self.hi) < TINY)).any():
+            tiny &= ~self.is_zero
+            error = np.where(tiny, error + (VANISHED + VANISHED / least), error)
         error = np.where(least > 0.0, error, np.inf)
-        return self._settled(
-            self.hi / other.hi, digits, error, self._finite(other) & ~other.is_zero
-        )
-
-    def _finite(self, other: Self) -> Any:
-        return np.isfinite(self.hi) & np.isfinite(other.hi)
+        return type(self)(*digits, error).completed(np.divide, self, other)
 
     def negative(self) -> Self:
         return type(self)(0.0 - self.hi, 0.0 - self.lo, self.error)
 
     def blurred(self, relative: float) -> Self:
-        return type(self)(self.hi, self.lo, self.error + relative * np.abs(self.hi))
+        lost = relative * (np.abs(self.hi) + self.error) + VANISHED
+        error = self.error + np.where(self.is_zero, 0.0, lost)
+        return type(self)(self.hi, self.lo, error)
 
     def exp(self) -> Self:
         near = (self.hi >= -PAIR_LIMIT) & (self.hi <= 0.0)
-        x = np.where(near, self.hi, -PAIR_LIMIT)
-        high, low = exp_pair(x, np.where(near, self.lo, 0.0))
-        digits = two_sum(high, low)
-        error = (PAIR_ERROR + 2.0 * self.error) * high
-        known = (self.hi <= 0.0) & (self.error < 0.5)
-        error = np.where(near, error, high)
-        lost = np.isnan(self.hi)
-        error = np.where(np.isneginf(self.hi) | lost, 0.0, error)
-        return type(self)(
-            np.where(near, digits.hi, np.where(lost, np.nan, 0.0)),
-            np.where(near, digits.lo, 0.0),
-            np.where(known | lost, error, np.inf),
-        )
+        gap = (np.where(near, 0.0 - part, 0.0) for part in self.digits)
+        high, low = exp_pair(*gap)
+        error = np.where(near, (PAIR_ERROR + 2.0 * self.error) * high, FAR)
+        error = np.where((self.hi <= 0.0) & (self.error < 0.5), error, np.inf)
+        error = np.where(np.isneginf(self.hi), 0.0, error)
+        hi, lo = (np.where(near, part, 0.0) for part in two_sum(high, low))
+        return type(self)(hi, lo, error).completed(np.exp, self)
 
     def log(self) -> Self:
-        scaled = Scaled(*self.digits, np.zeros(self.hi.shape, np.intc))
-        return self._logarithm(log(scaled), np.log(self.hi), self.hi)
+        found = log(Scaled(*self.digits, np.zeros(self.hi.shape, np.intc)))
+        return self._logarithm(found, self.hi).completed(np.log, self)
 
     def log1p(self) -> Self:
-        scaled = Scaled(*self.digits, np.zeros(self.hi.shape, np.intc))
-        return self._logarithm(log1p(scaled), np.log1p(self.hi), 1.0 + self.hi)
+        found = log1p(Scaled(*self.digits, np.zeros(self.hi.shape, np.intc)))
+        inner = np.where(self.hi >= -0.25, 1.0 + self.hi, 0.0)
+        return self._logarithm(found, inner).completed(np.log1p, self)
 
-    def _logarithm(self, found: Scaled, plain: FloatArray, inner: FloatArray) -> Self:
-        digits, least = found.over(0), inner - self.error
+    def _logarithm(self, found: Scaled, inner: FloatArray) -> Self:
+        digits, least = found.over(0), inner - 2.0 * self.error
         error = self.error / least + (2.0 * LOG1P_ERROR * np.abs(digits.hi) + VANISHED)
         error = np.where(least > 0.0, error, np.inf)
-        return self._settled(plain, digits, error, np.isfinite(plain + self.hi))
+        exact = self.is_zero & (digits.hi == 0.0)  # log1p(0)
+        return type(self)(*digits, np.where(exact, 0.0, error))
 
     def total(self) -> Self:
-        shape = self.shape
-        if shape[-1] == 0:
-            return self.exactly(np.zeros((*shape[:-1], 1)))
-        hi, lo, error = (np.broadcast_to(part, shape) for part in self.parts)
-        size = np.abs(hi).sum(axis=-1, keepdims=True)
-        errors = error.sum(axis=-1, keepdims=True) + hi.shape[-1] * LOST * size
-        plain, finite = hi.sum(axis=-1, keepdims=True), np.isfinite(hi)
-        digits = total(DoubleDouble(hi, lo))
-        return self._settled(plain, digits, errors, finite.all(axis=-1, keepdims=True))
+        n = self.shape[-1]
+        lost = (n - 1).bit_length() * LOST * sum_in_groups(np.abs(self.hi))
+        error = sum_in_groups(self.error) + lost
+        return type(self)(*total(self.digits), error).completed()
 
-    @classmethod
-    def _settled(
-        cls, plain: Any, digits: DoubleDouble, error: Any, finite: Any
-    ) -> Self:
-        """Keep what is infinite or NaN because it was; nothing is known of the rest."""
-        good = np.isfinite(digits.lo) & np.isfinite(error)
-        if good.all():
-            return cls(*digits, error)
-        hi = np.where(finite, np.where(good, digits.hi, 0.0), plain)
-        unknown = np.where(finite, np.where(good, error, np.inf), 0.0)
-        return cls(hi, np.where(good, digits.lo, 0.0), unknown)
+
+def _scaled(x: Pair, y: Pair) -> Pair:
+    """Multiply split numbers by those of a column."""
+    high, low = x.split or x.digits
+    first = short(y.hi)
+    rest = (y.hi - first) + y.lo
+    product = high * first  # exact: 18 + 26 bits
+    tail = low * y.hi
+    tail += high * rest
+    result = Pair.of_split(product, tail, product)
+    result.split = None
+    size = np.abs(result.hi)
+    error = size * (SPLIT_LOST + y.error / np.abs(y.hi))
+    error += x.error * (np.abs(y.hi) + y.error)
+    if (tiny := size < TINY).any():
+        error = np.where(tiny & ~x.is_zero, error + VANISHED, error)
+    result.error = error
+    return result
+
+
+def _unless_short(x: Pair, y: Pair, lost: FloatArray) -> FloatArray:
+    """What a sum or a product loses: nothing where both operands have 53 bits."""
+    if not (x.lo.any() or y.lo.any()):
+        return np.zeros(())
+    return np.where((x.lo == 0.0) & (y.lo == 0.0), 0.0, lost)

@@ -152,7 +152,8 @@ def _carefully(
         ends = (odd_sum(sums.lo, third + by) for by in (-wide, 0.0, wide))
         rounded = (nearest(*two_sum(sums.hi, end), form, exponent) for end in ends)
         below, value, above = rounded
-        special = ~np.isfinite(high) | ((high == 0.0) & (low == 0.0) & (radius == 0.0))
+        zero = (high == 0.0) & (low == 0.0) & (third == 0.0) & (radius == 0.0)
+        special = ~np.isfinite(high) | zero
         value = np.where(special, high, value)
         return Rounded(value, special | (below == above))
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +71,7 @@ class RowState:
 
 
 @singledispatch
-def row_state(rows: FloatArray) -> RowState:
+def row_state(rows: Numbers) -> RowState:
     """Read the state off the rows of logits, shape (N, C) with C at least 1, float64.
 
     Examples:

@@ -8,80 +8,130 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from sxlit.arrays import FloatArray, Numbers
 from sxlit.doubledouble import (
+    MOST_TERMS,
     PAIR_ERROR,
     PAIR_LIMIT,
     SUM_ERROR,
+    DoubleDouble,
     exp_pair,
+    sum_in_groups,
     sum_of_pairs,
-    two_sum,
 )
-from sxlit.pairs import Pair
-from sxlit.rows import RowState, row_state, two_difference
+from sxlit.enclosure import Enclosure
+from sxlit.pairs import FAR, Pair
+from sxlit.rows import RowState, row_state
 from sxlit.wide import Wide
+
+Columns = npt.NDArray[np.intp]
+LARGE = (
+    2.0**1020
+)  # differences of smaller numbers do not overflow, halfway or at the end
 
 # %% auto #0
 __all__ = ["pair_state", "wide_state"]
 
 
 # %% ../book/12_most_accurate.ipynb #pair-state
-@row_state.register
 def pair_state(logits: Pair) -> RowState:
-    """Read the state off exact logits."""
-    rows = logits.hi
+    """Read the state off the rows of exact logits, shape (N, C)."""
+    rows = _exact(logits)
     top = rows.argmax(axis=-1, keepdims=True)
     shift = np.take_along_axis(rows, top, axis=-1)
-    below, low = two_difference(rows, shift)
-    near = below >= -PAIR_LIMIT
-    weight = exp_pair(np.where(near, below, 0.0), np.where(near, low, 0.0))
-    high, rest = (np.where(near, part, 0.0) for part in weight)
-    np.put_along_axis(high, top, 0.0, axis=-1)
-    np.put_along_axis(rest, top, 0.0, axis=-1)
-    size = np.frexp(high.max(axis=-1, keepdims=True))[1]
-    tail = sum_of_pairs(type(weight)(high, rest), np.ldexp(1.0, size))
-    np.put_along_axis(high, top, 1.0, axis=-1)
-    far = ~near & ~np.isneginf(below)
-    missed = np.where(far, 2.0**-865, 0.0)
+    gap = _gaps(shift, rows)
+    calm = np.abs(shift).max(initial=0.0) <= LARGE
+    if calm and gap.hi.max(initial=0.0) <= PAIR_LIMIT:
+        return _pair_state(top, shift, gap, exp_pair(*gap), np.zeros((1, 1)))
+    far = gap.hi > PAIR_LIMIT
+    near = DoubleDouble(*(np.where(far, 0.0, part) for part in gap))
+    weight = DoubleDouble(*(np.where(far, 0.0, part) for part in exp_pair(*near)))
+    missed = np.where(far & np.isfinite(rows), FAR, 0.0)
+    gap.lo[np.isinf(gap.hi)] = 0.0
+    state = _pair_state(top, shift, gap, weight, missed)
+    return _with_limits(_without_wild(state, rows), rows)
+
+
+def _gaps(shift: FloatArray, rows: FloatArray) -> DoubleDouble:
+    """The differences, exactly unless something overflows: TwoSum, in place."""
+    gap = shift - rows
+    taken = gap - shift
+    low = gap - taken
+    np.subtract(shift, low, out=low)
+    taken += rows
+    low -= taken
+    return DoubleDouble(gap, low)
+
+
+def _pair_state(
+    top: Columns,
+    shift: FloatArray,
+    gap: DoubleDouble,
+    weight: DoubleDouble,
+    missed: Any,
+) -> RowState:
+    """Put the state together; `missed` is the error of weights that are 0 instead."""
+    high, rest = weight
+    at_top = (np.arange(len(top)), top[:, 0])
+    high[at_top] = 0.0
     error = PAIR_ERROR * high + missed
-    np.put_along_axis(error, top, 0.0, axis=-1)
-    state = RowState(
-        top=top,
-        shift=Pair.exactly(shift),
-        gap=Pair(0.0 - below, 0.0 - low, np.zeros(())),
-        gap_error=0.0,
-        weight=Pair(*two_sum(high, rest), error),
-        tail=Pair(*tail, SUM_ERROR * tail.hi + missed.sum(axis=-1, keepdims=True)),
-    )
-    if np.isfinite(shift).all():
-        return state
-    return _limits(state, row_state(rows), ~np.isfinite(shift))
+    size = np.ldexp(1.0, np.frexp(high.max(axis=-1, keepdims=True))[1])
+    tail = Pair(*sum_of_pairs(weight, size), np.zeros(()))
+    tail.error = SUM_ERROR * tail.hi + sum_in_groups(missed)
+    if high.shape[-1] > MOST_TERMS:
+        tail.error = np.full_like(tail.hi, np.inf)
+    high[at_top] = 1.0
+    exact, d = Pair.exactly(shift), Pair(*gap, np.zeros(()))
+    return RowState(top, exact, d, 0.0, Pair.of_split(high, rest, error), tail)
 
 
 # %% ../book/12_most_accurate.ipynb #wide-state
-@row_state.register
 def wide_state(logits: Wide) -> RowState:
-    """Read the state off exact logits."""
-    rows = logits.hi
-    plain = row_state(rows)
-    finite = np.isfinite(plain.shift)
-    safe = np.where(finite, rows, 0.0)
-    shift = np.where(finite, plain.shift, 0.0)
-    halves = (Wide.exactly(x) for x in two_difference(shift / 2.0, safe / 2.0))
-    half = next(halves) + next(halves)
-    gap = Wide(half.hi, half.lo, half.error, half.exponent + 1, half.rest)
+    """Read the state off the rows of exact logits, shape (N, C)."""
+    x: Numbers = logits
+    rows = _exact(logits)
+    top = rows.argmax(axis=-1, keepdims=True)
+    is_top = np.arange(rows.shape[-1]) == top
+    shift = np.take_along_axis(x, top, axis=-1)
+    gap = np.where(is_top, 0.0, shift - x)
     weight = np.exp(-gap)
-    others = np.where(np.arange(rows.shape[-1]) == plain.top, 0.0, weight)
-    tail = others.sum(axis=-1, keepdims=True)
-    state = RowState(plain.top, Wide.exactly(shift), gap, 0.0, weight, tail)
-    return _limits(state, plain, ~finite)
+    tail = np.where(is_top, 0.0, weight).sum(axis=-1, keepdims=True)
+    return _with_limits(RowState(top, shift, gap, 0.0, weight, tail), rows)
 
 
 # %% ../book/12_most_accurate.ipynb #state-limits
-def _limits(state: RowState, plain: RowState, where: Any) -> RowState:
+def _exact(logits: Enclosure) -> FloatArray:
+    """The logits as float64 numbers, which they must be."""
+    if np.any(logits.lo) or np.any(logits.error) or np.any(logits.exponent):
+        raise NotImplementedError("row_state: the logits must be exact")
+    return logits.hi
+
+
+def _without_wild(state: RowState, rows: FloatArray) -> RowState:
+    """Know nothing of rows in which a difference may overflow."""
+    wild = np.abs(state.shift.hi) > LARGE
+    if not state.gap.hi.max(initial=0.0) <= LARGE:
+        wild = wild | (np.isfinite(rows) & ~(state.gap.hi <= LARGE)).any(
+            -1, keepdims=True
+        )
+    if not wild.any():
+        return state
+    unknown: Numbers = Pair(np.zeros(1), np.zeros(1), np.full(1, np.inf))
+    parts = (np.where(wild, unknown, x) for x in (state.gap, state.weight, state.tail))
+    gap, weight, tail = parts
+    return RowState(state.top, state.shift, gap, 0.0, weight, tail)
+
+
+def _with_limits(state: RowState, rows: FloatArray) -> RowState:
     """Take the float64 state, which is exact there, for rows with no finite maximum."""
+    finite = np.isfinite(np.take_along_axis(rows, state.top, axis=-1))
+    if finite.all():
+        return state
+    plain = row_state(rows)
     chosen = (
-        np.where(where, getattr(plain, name), getattr(state, name))
+        np.where(finite, getattr(state, name), getattr(plain, name))
         for name in ("shift", "gap", "weight", "tail")
     )
     shift, gap, weight, tail = chosen

@@ -5,10 +5,9 @@
 # %% ../book/12_most_accurate.ipynb #wide-imports
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, final
 
 import numpy as np
-import numpy.typing as npt
 
 from sxlit.arrays import FloatArray
 from sxlit.doubledouble import (
@@ -25,20 +24,21 @@ from sxlit.doubledouble import (
     multiply,
     two_product,
 )
-from sxlit.enclosure import Enclosure
+from sxlit.enclosure import Enclosure, Mask
+
+LOST = 2.0**-102  # what an operation loses, of the size of its numbers
+ROOM = 1000  # the larger of two terms is moved up as many bits, to leave room below
+VANISHED = 2.0**-1060  # more than what falls off the end of the range
+NOWHERE = -(2**20)  # the exponent of zero: none is lower
+EXP_LIMIT = 1500.0
+FAR = -2163  # the exponent of more than an exponential beyond EXP_LIMIT
 
 # %% auto #0
-__all__ = ["LOST", "EXP_LIMIT", "NOWHERE", "ROOM", "VANISHED", "Wide"]
-
-# %% ../book/12_most_accurate.ipynb #wide-constants
-LOST = 2.0**-102
-EXP_LIMIT = 1500.0
-NOWHERE = -(2**20)  # the exponent of zero: below every other
-ROOM = 900  # bits kept below the larger of two terms
-VANISHED = 2.0**-1070
+__all__ = ["Wide"]
 
 
 # %% ../book/12_most_accurate.ipynb #wide-class
+@final
 class Wide(Enclosure):
     """Numbers within `error` of `hi + lo + rest`, all times `2**exponent`.
 
@@ -51,6 +51,8 @@ class Wide(Enclosure):
             the sum is.
     """
 
+    fields = ("hi", "lo", "error", "exponent", "rest")
+
     def __init__(
         self,
         hi: FloatArray,
@@ -62,48 +64,14 @@ class Wide(Enclosure):
         self.hi, self.lo, self.error = hi, lo, error
         self.exponent, self.rest = exponent, rest
 
-    @property
-    def parts(self) -> tuple[npt.NDArray[Any], ...]:
-        return self.hi, self.lo, self.error, self.exponent, self.rest
-
-    @classmethod
-    def of(cls, x: Scaled, error: FloatArray) -> Self:
-        """Enclose a scaled number; the error has its exponent."""
-        return cls(x.hi, x.lo, error, x.exponent, np.zeros(()))
-
     @classmethod
     def exactly(cls, x: Any) -> Self:
-        if isinstance(x, Enclosure):
-            hi, lo, error = x.parts
-            return cls(hi, lo, error, np.zeros(hi.shape, np.intc), np.zeros(()))
-        hi = np.asarray(x, dtype=np.float64)
-        nothing = np.zeros(())
-        return cls(hi, nothing, nothing, np.zeros(hi.shape, np.intc), nothing)
+        return cls.of(np.asarray(x, dtype=np.float64), np.zeros(()), np.zeros(()))
 
-    @property
-    def near(self) -> FloatArray:
-        size = np.ldexp(self.hi, np.clip(self.exponent, -4000, 4000))
-        lost = (size == 0.0) & ((self.hi != 0.0) | (self.error > 0.0))
-        return np.where(lost, np.copysign(5e-324, self.hi), size)
-
-    def moved(self, shift: Exponents) -> Self:
-        """Multiply the digits by `2**shift`, and take it off the exponent."""
-        shift = np.clip(shift, -4000, 4000)
-        old = self.hi, self.lo, self.error, self.rest
-        hi, lo, error, rest = (np.ldexp(part, shift) for part in old)
-        lost = (np.abs(hi) < 2.0**-960) & (self.hi != 0.0) | (self.error > 0.0)
-        lost |= (np.abs(lo) < 2.0**-1000) & (self.lo != 0.0) | (self.rest != 0.0)
-        error = np.where(lost, error + VANISHED, error)
-        return type(self)(hi, lo, error, self.exponent - shift, rest)
-
-    def normal(self) -> Self:
-        """Bring the digits to between 1/2 and 1, so that no product underflows."""
-        error = self.error + np.abs(self.rest)
-        x = type(self)(self.hi, self.lo, error, self.exponent, np.zeros(()))
-        x = x.moved(-np.frexp(self.hi)[1])
-        nothing = (self.hi == 0.0) & (error == 0.0)
-        x.exponent = np.where(nothing, NOWHERE, x.exponent).astype(np.intc)
-        return x
+    @classmethod
+    def of(cls, hi: FloatArray, lo: FloatArray, error: FloatArray) -> Self:
+        """Enclose numbers with no exponent of their own."""
+        return cls(hi, lo, error, np.zeros((), np.intc), np.zeros(()))
 
     @property
     def digits(self) -> DoubleDouble:
@@ -113,48 +81,69 @@ class Wide(Enclosure):
     @property
     def scaled(self) -> Scaled:
         """The number without its error."""
-        return Scaled(self.hi, self.lo, self.exponent)
+        return Scaled(self.hi, self.lo, np.broadcast_to(self.exponent, self.hi.shape))
+
+    @property
+    def near(self) -> FloatArray:
+        size = np.ldexp(self.hi, np.clip(self.exponent, -4000, 4000))
+        return np.where((size == 0.0) & ~self.is_zero, np.copysign(5e-324, size), size)
+
+    def at(self, exponent: Any) -> Self:
+        """Move the digits to another exponent; what falls off joins the error."""
+        shift = np.clip(self.exponent - exponent, -4000, 4000)
+        old = self.hi, self.lo, self.error, self.rest
+        hi, lo, error, rest = (np.ldexp(part, shift) for part in old)
+        lost = (self.error > 0.0) | (self.rest != 0.0)
+        lost = lost | ((np.abs(hi) < 2.0**-960) & (self.hi != 0.0))
+        lost = lost | ((np.abs(lo) < 2.0**-1000) & (self.lo != 0.0))
+        error = np.where(lost, error + VANISHED, error)
+        return type(self)(hi, lo, error, exponent, rest)
+
+    def normal(self) -> Self:
+        """Bring the larger of digits and error to between 1/2 and 1."""
+        error = self.error + np.abs(self.rest)
+        size = np.maximum(np.abs(self.hi), error)
+        up = np.frexp(np.where(np.isfinite(size), size, 1.0))[1]
+        exponent = np.where(size == 0.0, NOWHERE, self.exponent + up).astype(np.intc)
+        x = type(self)(self.hi, self.lo, error, self.exponent, np.zeros(()))
+        return x.at(exponent)
 
     def plus(self, other: Self) -> Self:
         x, y = self.normal(), other.normal()
         exponent = np.maximum(x.exponent, y.exponent) - ROOM
-        x, y = x.moved(x.exponent - exponent), y.moved(y.exponent - exponent)
+        x, y = x.at(exponent), y.at(exponent)
         digits, lost = add_with_loss(x.digits, y.digits)
         rest = lost.hi + lost.lo
         error = (x.error + y.error) + 2.0**-52 * np.abs(rest)
-        plain = self.hi + other.hi
-        both = self._settled(plain, digits, error, exponent, rest, _finite(self, other))
-        both = np.where(other.is_zero, self, both)
-        return np.where(self.is_zero, other, both)
+        both = type(self)(*digits, error, exponent, rest)
+        both = both.completed(np.add, self, other)
+        both = self.chosen(other.is_zero, self, both)
+        return self.chosen(self.is_zero, other, both)
 
     def times(self, other: Self) -> Self:
         x, y = self.normal(), other.normal()
         digits = multiply(x.digits, y.digits)
         error = (np.abs(x.hi) + x.error) * y.error + np.abs(y.hi) * x.error
-        # If the first parts have a product that is exact, what is lost is of the rest.
-        whole = (x.lo == 0.0) & (y.lo == 0.0)
-        short = (two_product(x.hi, y.hi).lo == 0.0) & ((x.lo == 0.0) | (y.lo == 0.0))
-        rest = 2.0**-52 * np.abs(x.hi * y.lo + x.lo * y.hi) + VANISHED
-        lost = np.where(short, rest, LOST * np.abs(digits.hi))
-        lost = np.where(whole, 0.0, lost)
-        exponent = np.maximum(x.exponent + y.exponent, NOWHERE)
-        finite = _finite(self, other)
-        return self._settled(
-            self.hi * other.hi, digits, error + lost, exponent, 0.0, finite
-        )
+        short = (x.lo == 0.0) & (y.lo == 0.0)
+        lost = np.where(short, 0.0, LOST * np.abs(digits.hi))
+        error = _with_loss(x, y, error, lost)
+        product = _bounded(type(self)(*digits, error, x.exponent + y.exponent, x.rest))
+        product = product.completed(np.multiply, self, other)
+        product = self.chosen(_is_power(x), _shifted(other, x.hi, x.exponent), product)
+        return self.chosen(_is_power(y), _shifted(self, y.hi, y.exponent), product)
 
     def over(self, other: Self) -> Self:
         x, y = self.normal(), other.normal()
         digits = divide(x.digits, y.digits)
-        size, least = np.abs(digits.hi), np.abs(y.hi) - y.error
-        back = two_product(x.hi / y.hi, y.hi)
-        short = (back.hi == x.hi) & (back.lo == 0.0) & (y.lo == 0.0)
-        rest = np.where(x.lo == 0.0, 0.0, 2.0**-52 * np.abs(x.lo / y.hi) + VANISHED)
-        error = (x.error + size * y.error) / least + np.where(short, rest, LOST * size)
+        size, least = np.abs(digits.hi), np.abs(y.hi) - 2.0 * y.error
+        back = two_product(digits.hi, y.hi)
+        whole = (back.hi == x.hi) & (back.lo == 0.0) & (x.lo == 0.0) & (y.lo == 0.0)
+        error = (x.error + size * y.error) / least
+        error = _with_loss(x, y, error, np.where(whole, 0.0, LOST * size))
         error = np.where(least > 0.0, error, np.inf)
-        exponent = np.maximum(x.exponent - y.exponent, NOWHERE)
-        finite = _finite(self, other) & ~other.is_zero
-        return self._settled(self.hi / other.hi, digits, error, exponent, 0.0, finite)
+        ratio = _bounded(type(self)(*digits, error, x.exponent - y.exponent, x.rest))
+        ratio = ratio.completed(np.divide, self, other)
+        return self.chosen(_is_power(y), _shifted(self, y.hi, 2 - y.exponent), ratio)
 
     def negative(self) -> Self:
         hi, lo, rest = (0.0 - part for part in (self.hi, self.lo, self.rest))
@@ -162,105 +151,96 @@ class Wide(Enclosure):
 
     def blurred(self, relative: float) -> Self:
         x = self.normal()
-        error = x.error + relative * np.abs(x.hi)
+        error = x.error + relative * (np.abs(x.hi) + x.error)
         return type(self)(x.hi, x.lo, error, x.exponent, x.rest)
 
     def exp(self) -> Self:
-        x = self.normal()
-        x = x.moved(x.exponent)
+        x = self.normal().at(np.zeros((), np.intc))
         near = (x.hi >= -EXP_LIMIT) & (x.hi <= 0.0)
         found = exp(DoubleDouble(*(np.where(near, part, 0.0) for part in x.digits)))
         error = (EXP_ERROR + 2.0 * x.error) * found.hi
+        error = np.where(near, error, 1.0)
         error = np.where((x.hi <= 0.0) & (x.error < 0.5), error, np.inf)
-        error = np.where(x.is_zero, 0.0, error)
-        # Beyond the limit all that is known is that it is less than at the limit.
-        lost = np.isnan(x.hi)
-        last = np.where(np.isneginf(x.hi) | lost, 0.0, 1.0)
-        return type(self)(
-            np.where(near, found.hi, np.where(lost, np.nan, 0.0)),
-            np.where(near, found.lo, 0.0),
-            np.where(near | (x.hi > 0.0), error, last),
-            np.where(near, found.exponent, -2164).astype(np.intc),
-            np.zeros(()),
-        )
+        error = np.where(self.is_zero | np.isneginf(self.hi), 0.0, error)
+        hi, lo = (np.where(near, part, 0.0) for part in (found.hi, found.lo))
+        exponent = np.where(near, found.exponent, FAR).astype(np.intc)
+        return type(self)(hi, lo, error, exponent, x.rest).completed(np.exp, self)
 
     def log(self) -> Self:
         x = self.normal()
-        least = x.hi - x.error
-        found = Wide.of(log(x.scaled), np.zeros(())).normal()
-        error = np.ldexp(x.error / least, np.clip(-found.exponent, -4000, 4000))
-        error = error + 2.0 * LOG1P_ERROR * np.abs(found.hi)
-        error = np.where(least > 0.0, error, np.inf)
-        plain = np.log(self.hi)
-        finite = np.isfinite(plain + self.hi)
-        return self._settled(plain, found.digits, error, found.exponent, 0.0, finite)
+        return _logarithm(x, log(x.scaled), x.hi, x.exponent).completed(np.log, self)
 
     def log1p(self) -> Self:
         x = self.normal()
-        found = Wide.of(log1p(x.scaled), np.zeros(())).normal()
-        scale = np.clip(x.exponent - found.exponent, -4000, 4000)
-        inner = 1.0 + np.maximum(0.0, x.near - np.ldexp(x.error, x.exponent))
-        error = np.ldexp(x.error, scale) / inner + np.where(x.error > 0.0, VANISHED, 0)
-        error = error + 2.0 * LOG1P_ERROR * np.abs(found.hi)
-        finite = np.isfinite(self.hi)
-        plain = np.log1p(self.hi)
-        known = self._settled(plain, found.digits, error, found.exponent, 0.0, finite)
-        return np.where(x.hi == 0.0, x, known)
+        near = x.near
+        inner = np.where(near >= -0.25, 1.0 + near, 0.0)
+        known = _logarithm(x, log1p(x.scaled), inner, 0).completed(np.log1p, self)
+        return self.chosen(x.hi == 0.0, x, known)
 
     def total(self) -> Self:
-        if self.shape[-1] == 0:
-            return self.exactly(np.zeros((*self.shape[:-1], 1)))
         x = self.normal()[...]
-        exponent = x.exponent.max(axis=-1, keepdims=True, initial=NOWHERE) - ROOM
-        x = x.moved(x.exponent - exponent)
+        exponent = x.exponent.max(axis=-1, keepdims=True) - ROOM
+        x = x.at(exponent)
         digits, error = x.digits, x.error
         while digits.hi.shape[-1] > 1:
             digits, error = _halved(digits, error)
-        plain = np.broadcast_to(self.hi, self.shape).sum(axis=-1, keepdims=True)
-        finite = np.isfinite(x.hi).all(axis=-1, keepdims=True)
-        return self._settled(plain, digits, error, exponent, 0.0, finite)
-
-    @classmethod
-    def _settled(
-        cls,
-        plain: Any,
-        digits: DoubleDouble,
-        error: Any,
-        exponent: Any,
-        rest: Any,
-        finite: Any,
-    ) -> Self:
-        """Keep what is infinite or NaN because it was; nothing is known of the rest."""
-        good = np.isfinite(digits.lo) & np.isfinite(error)
-        hi = np.where(finite, np.where(good, digits.hi, 0.0), plain)
-        lo, rest = (np.where(finite & good, x, 0.0) for x in (digits.lo, rest))
-        unknown = np.where(finite, np.where(good, error, np.inf), 0.0)
-        exponent = np.where(finite, exponent, 0).astype(np.intc)
-        return cls(hi, lo, unknown, exponent, rest)
+        return type(self)(*digits, error, exponent, np.zeros(())).completed()
 
 
-# %% ../book/12_most_accurate.ipynb #wide-finite
-def _finite(x: Wide, y: Wide) -> npt.NDArray[np.bool_]:
-    return np.isfinite(x.hi) & np.isfinite(y.hi)
+# %% ../book/12_most_accurate.ipynb #wide-helpers
+def _is_power(x: Wide) -> Mask:
+    """Where normal digits are a power of two: no product with it rounds."""
+    return (np.abs(x.hi) == 0.5) & (x.lo == 0.0) & (x.error == 0.0)
 
 
-# %% ../book/12_most_accurate.ipynb #wide-halved
+def _shifted(x: Wide, half: FloatArray, exponent: Exponents) -> Wide:
+    """Multiply by `half`, 1/2 or -1/2, times `2**exponent`, losing nothing."""
+    sign = 2.0 * half
+    hi, lo, rest = (sign * part for part in (x.hi, x.lo, x.rest))
+    return _bounded(Wide(hi, lo, x.error, x.exponent + (exponent - 1), rest))
+
+
+def _bounded(x: Wide) -> Wide:
+    """Keep exponents in their range: what is too small is 0, nearly."""
+    low, high = x.exponent < NOWHERE, x.exponent > -NOWHERE
+    if not (low.any() or high.any()):
+        return x
+    error = np.where(low, np.abs(x.hi) + x.error, np.where(high, np.inf, x.error))
+    hi, lo, rest = (np.where(low, 0.0, part) for part in (x.hi, x.lo, x.rest))
+    error = np.where(low, error + np.abs(x.rest), error)
+    exponent = np.clip(x.exponent, NOWHERE, -NOWHERE).astype(np.intc)
+    return Wide(hi, lo, error, exponent, rest)
+
+
+def _with_loss(x: Wide, y: Wide, error: FloatArray, lost: FloatArray) -> FloatArray:
+    """Add what an operation lost: nothing if an operand is 0."""
+    blurred = (x.error > 0.0) | (y.error > 0.0)
+    error = (error + lost) + np.where(blurred, VANISHED, 0.0)
+    return np.where(x.is_zero | y.is_zero, 0.0, error)
+
+
+def _logarithm(x: Wide, found: Scaled, inner: FloatArray, exponent: Any) -> Wide:
+    """Enclose the logarithm of `inner * 2**exponent`, where the error is that of x."""
+    shift = x.exponent - exponent
+    y = Wide(found.hi, found.lo, np.zeros(()), found.exponent, np.zeros(())).normal()
+    scale = np.where(y.hi == 0.0, shift, y.exponent).astype(np.intc)
+    least = inner - 2.0 * np.ldexp(x.error, np.clip(shift, -4000, 4000))
+    error = np.ldexp(x.error, np.clip(shift - scale, -4000, 4000)) / least
+    error = error + np.where(x.error > 0.0, VANISHED, 0.0)
+    error = error + 2.0 * LOG1P_ERROR * np.abs(y.hi)
+    error = np.where(least > 0.0, error, np.inf)
+    return Wide(y.hi, y.lo, error, scale, y.rest)
+
+
 def _halved(x: DoubleDouble, error: FloatArray) -> tuple[DoubleDouble, FloatArray]:
     """Add the second half of each row to the first, and what is lost to the error."""
-    n = x.hi.shape[-1]
+    n = error.shape[-1]
     half = n // 2
-    front, back = (
-        DoubleDouble(x.hi[..., part], x.lo[..., part])
-        for part in (slice(half), slice(half, 2 * half))
-    )
+    first, second, odd = slice(half), slice(half, 2 * half), slice(2 * half, n)
+    front, back = (DoubleDouble(*(p[..., s] for p in x)) for s in (first, second))
     both, lost = add_with_loss(front, back)
-    gone = np.abs(lost.hi) + np.abs(lost.lo)
-    errors = (error[..., :half] + error[..., half : 2 * half]) + gone
-    odd = slice(2 * half, n)
-    return (
-        DoubleDouble(
-            np.concatenate((both.hi, x.hi[..., odd]), axis=-1),
-            np.concatenate((both.lo, x.lo[..., odd]), axis=-1),
-        ),
-        np.concatenate((errors, error[..., odd]), axis=-1),
-    )
+    errors = (error[..., first] + error[..., second]) + np.abs(lost.hi)
+    new = (*both, errors + np.abs(lost.lo))
+    left = (part[..., odd] for part in (*x, error))
+    hi, lo, error = (np.concatenate(p, axis=-1) for p in zip(new, left, strict=True))
+    return DoubleDouble(hi, lo), error

@@ -27,6 +27,8 @@ class Arithmetic:
         height = arb(numerics.height) + arb(classes).log() / arb(2).log()
         height = height.min(arb(classes - 1))
         self.height = height * precision(arb(numerics.accumulate))
+        if numerics.accumulate < numerics.unit and classes > 1:
+            self.height += precision(arb(numerics.unit))
 
     def sign(self) -> int:
         self.used += 1
@@ -164,6 +166,8 @@ NUMERICS = {
     "underflow": _coarse(2.0**-10, 2.0**-20),
     "nearly too coarse": _coarse(0.0065, 0.0065**2),
     "coarse storing": Numerics(2.0**-12, 2.0**-12, 2.0**-6, 2.0**-24, 1.0, 1.0, 1.0),
+    "bfloat16": Numerics.required("bfloat16"),
+    "float16": Numerics.required("float16"),
     "coarse sums": Numerics(2.0**-12, 2.0**-7, 2.0**-12, 2.0**-24, height=0.0),
 }
 COARSE = pytest.mark.parametrize("numerics", NUMERICS.values(), ids=NUMERICS)

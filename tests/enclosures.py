@@ -109,6 +109,8 @@ class Row:
         height = arb(numerics.height) + arb(self.C).log() / arb(2).log()
         self.height = height.min(arb(self.C - 1))
         self.H = self.height * precision(arb(numerics.accumulate))
+        if numerics.accumulate < numerics.unit and self.C > 1:
+            self.H += self.rho  # a sum is rounded once more
         self.once = (self.rho + self.rho_s).expm1()  # an operation and a storing
 
     @property

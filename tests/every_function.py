@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 import sxlit
 from sxlit import bounds
 
-DTYPES = ("float32", "float64")
+DTYPES = ("float16", "bfloat16", "float32", "float64")
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # Arguments with a class axis; those of one number a row; the others have no rows.
@@ -82,7 +83,7 @@ class Function:
 
 def computed(dtype: Any) -> bounds.Numerics:
     """Float64 arithmetic whose results are stored in `dtype`."""
-    info = np.finfo(dtype)
+    info = ml_dtypes.finfo(dtype)
     return replace(
         bounds.Numerics.required("float64"),
         store=float(info.eps) / 2,

@@ -15,8 +15,8 @@ from sxlit.rounding import FORMATS
 SHORT = ("float16", "bfloat16", "float32")
 
 
-def as_dtype(name: str) -> np.dtype[Any]:
-    """The dtype of this name, bfloat16 too."""
+def as_dtype(name: Any) -> np.dtype[Any]:
+    """The dtype of this name, bfloat16 too; a dtype is one already."""
     return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from every_function import Array, Function
+from rounded import as_dtype
+from sxlit.rounding import FORMATS
 
 settings.register_profile(
     "sxlit",
@@ -33,10 +36,19 @@ INF, NAN = np.inf, np.nan
 
 def cast(values: Any, dtype: Any) -> Array:
     """The values in `dtype`, clipped to its range; infinities stay."""
-    array, most = np.asarray(values, dtype=np.float64), float(np.finfo(dtype).max)
+    array, most = (
+        np.asarray(values, dtype=np.float64),
+        float(ml_dtypes.finfo(dtype).max),
+    )
     kept = np.where(np.isfinite(array), np.clip(array, -most, most), array)
     with np.errstate(under="ignore"):
-        return kept.astype(dtype)
+        return kept.astype(as_dtype(dtype))
+
+
+def spacing(x: float, dtype: Any) -> float:
+    """How far apart the numbers of the dtype lie around `x`."""
+    form = FORMATS[as_dtype(dtype).name]
+    return 2.0 ** max(int(np.frexp(x)[1]) - form.precision, form.lowest)
 
 
 def numbers(size: float = 40.0) -> st.SearchStrategy[float]:
@@ -54,9 +66,8 @@ def logit_rows(draw: st.DrawFn, width: int, dtype: Any, special: bool) -> Array:
     if kind == "near-ties":
         steps = draw(st.lists(st.integers(-3, 3), min_size=width, max_size=width))
         base = cast(draw(st.one_of(numbers(), st.sampled_from(OFFSETS))), dtype)
-        base = base * base.dtype.type(0.5)  # the largest number has no neighbour
-        spacing = np.spacing(np.abs(base))
-        return cast(float(base) + np.array(steps) * float(spacing), dtype)
+        base = float(base * base.dtype.type(0.5))  # the largest has no neighbour
+        return cast(base + np.array(steps) * spacing(base, dtype), dtype)
     size = 40.0 if kind == "any" else 800.0
     values = draw(st.lists(numbers(size), min_size=width, max_size=width))
     row = np.array(values) + draw(st.sampled_from(OFFSETS))

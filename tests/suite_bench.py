@@ -69,7 +69,9 @@ class Rules:
 
     allowed = 1e-6
 
-    def required_numerics(self, dtype: str, flushes_subnormals: bool) -> Any:
+    def required_numerics(
+        self, dtype: str, flushes_subnormals: bool, grade: str
+    ) -> Any:
         return None
 
     def tolerance(

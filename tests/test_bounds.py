@@ -14,6 +14,7 @@ import enclosures
 import sxlit
 from sxlit import bounds
 from sxlit_conformance import oracle
+from sxlit_conformance.exact import rounded
 
 GRADES = pytest.mark.parametrize("grade", ["standard", "hra"])
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -285,8 +286,115 @@ def test_bounds_grow_with_what_they_depend_on(grade):
 
 
 def test_numerics_of_another_dtype():
-    with pytest.raises(ValueError, match="expected 'float32' or 'float64'"):
-        bounds.Numerics.required("float16")
+    with pytest.raises(ValueError, match=r"expected 'float16', .* or 'float64'"):
+        bounds.Numerics.required("float8_e4m3fn")
+    with pytest.raises(ValueError, match="grade: expected"):
+        bounds.Numerics.required("float16", grade="best")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [("float16", 11), ("bfloat16", 8)])
+def test_what_is_required_in_a_short_dtype(dtype, digits):
+    standard = bounds.Numerics.required(dtype)
+    strict = bounds.Numerics.required(dtype, grade="hra")
+    f32 = bounds.Numerics.required("float32")
+    assert standard.unit == standard.store == strict.store == 2.0**-digits
+    assert standard.accumulate == strict.accumulate == strict.unit == f32.unit
+    assert (standard.exp, standard.log, standard.log1p) == (1, 1, 1)
+    assert (strict.exp, strict.log, strict.log1p) == (f32.exp, f32.log, f32.log1p)
+    smallest = {"float16": 2.0**-24, "bfloat16": 2.0**-133}[dtype]
+    assert standard.underflow == strict.store_underflow == smallest
+    assert strict.underflow == f32.underflow
+    # A sum of two or more is rounded once more, where it was accumulated wider.
+    assert standard.summing(1) == strict.summing(1) == 0
+    assert standard.summing(9) == strict.summing(9) + standard.rounding
+    assert strict.summing(9) == f32.summing(9)
+
+
+def test_subnormals_of_float16_are_nobodys_to_flush():
+    """They are normal numbers of float32; those of bfloat16 are subnormal there."""
+    required = bounds.Numerics.required
+    for grade in ("standard", "hra"):
+        keeps, flushes = (
+            required("float16", grade=grade, flushes_subnormals=f) for f in (0, 1)
+        )
+        assert flushes.stored(np.zeros(1)) == keeps.stored(np.zeros(1))
+    assert required("float16", flushes_subnormals=True) == required("float16")
+    flushes = required("bfloat16", flushes_subnormals=True)
+    assert flushes.underflow == 2 * 2.0**-126
+    strict = required("bfloat16", grade="hra", flushes_subnormals=True)
+    assert strict.store_underflow == strict.underflow == 2 * 2.0**-126
+
+
+@pytest.mark.theorem("lem-last-store")
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_last_store_may_underflow(dtype):
+    """float32's softmax, stored short: within the bound, and not without the lemma."""
+    strict = bounds.Numerics.required(dtype, grade="hra")
+    smallest = strict.store_underflow
+    gap = -np.log(smallest) - np.linspace(-2, 8, 401)
+    x = np.stack([np.zeros_like(gap), -gap], axis=-1).astype(np.float32)
+    p = oracle.reference("softmax", {"x": x}, {"axis": -1})
+    near = rounded(p.hi, dtype).astype(np.float64)
+    # Any other number within half a spacing and a rounding would do; so would these.
+    error = np.abs((near - p.hi) - p.lo)
+    theorem = bounds.softmax(x, numerics=strict)
+    assert (error <= strict.stored(theorem)).all()
+    assert (error > theorem).any()
+    assert (strict.stored(theorem) == theorem + smallest / 2).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_rounded_function_of_float32_is_good_to_one_ulp(dtype):
+    """The 3 to 4.5 ulp of float32 are nothing beside one rounding: k is 1 or less."""
+    standard = bounds.Numerics.required(dtype)
+    f32 = bounds.Numerics.required("float32")
+    for k in (f32.exp, f32.log, f32.log1p):
+        error = (1 + 2 * Fraction(k) * Fraction(f32.unit)) * (
+            1 + Fraction(standard.unit)
+        )
+        assert error - 1 < 2 * Fraction(standard.unit) * Fraction(standard.exp)
+
+
+SHORT = [
+    pytest.param(dtype, grade, id=f"{dtype}-{grade}")
+    for dtype in ("float16", "bfloat16")
+    for grade in ("standard", "hra")
+]
+
+
+@pytest.mark.parametrize(("dtype", "required"), SHORT)
+def test_the_theorems_hold_in_a_short_dtype(dtype, required):
+    """eq-small, with the logarithms of chapters 6 and 7, for 2^19 classes."""
+    numerics = bounds.Numerics.required(dtype, grade=required)
+    assert numerics.underflow <= numerics.unit**2
+    with ctx.workprec(200):
+        row = enclosures.Row([0.0] * 2, numerics)
+        spread, n = row.rho * arb(2**19).log(), 2**19
+        sums = arb(numerics.summing(n)) * (1 + arb(2) ** -40)
+        left = row.kappa + 2 * row.kappa_log + spread + sums + 2 * row.rho + row.rho_s
+        assert left + 2 * n * row.lost <= arb(1) / 8
+
+
+@pytest.mark.theorem("lem-evaluation")
+@pytest.mark.parametrize(("dtype", "required"), SHORT)
+def test_float64_makes_no_bound_of_a_short_dtype_too_small(dtype, required):
+    """With the factor 1 + 2^-40, and lambda as it stands."""
+    numerics = bounds.Numerics.required(dtype, grade=required)
+    with ctx.workprec(200):
+        factor = (1 + arb(2) ** -40) ** 2
+        for x, v in evaluated():
+            row = enclosures.Row(x.tolist(), numerics)
+            for name, options, arguments in EVALUATED:
+                if name == "softmax_jacobian":
+                    continue
+                given = [{"v": v, "g": v, "g0": v[0]}[a] for a in arguments]
+                computed = getattr(bounds, name)(
+                    x, *given, numerics=numerics, **options
+                )
+                exact = enclosed(row, name, options, given)
+                pairs = zip(exact, computed.ravel().tolist(), strict=True)
+                for a, b in pairs:
+                    assert a <= arb(b) <= factor * a, name
 
 
 @DTYPES

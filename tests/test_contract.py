@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -25,10 +26,11 @@ from every_function import (
     named,
     taking,
 )
+from rounded import as_dtype
 from sameness import same_bits
 
 INF, NAN = np.inf, np.nan
-BOTH = pytest.mark.parametrize("dtype", DTYPES)
+BOTH = pytest.mark.parametrize("dtype", [as_dtype(d) for d in DTYPES], ids=DTYPES)
 AXES = pytest.mark.parametrize("axis", [-1, 0, 1], ids=["last", "first", "middle"])
 LAID_OUT = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 EACH = pytest.mark.parametrize("f", FUNCTIONS, ids=str)
@@ -237,7 +239,7 @@ ENTRIES = [
 
 @pytest.mark.parametrize(("f", "odd", "wanted"), ENTRIES)
 @BOTH
-def test_the_table(f: Function, odd: dict[str, Any], wanted: Any, dtype: str) -> None:
+def test_the_table(f: Function, odd: dict[str, Any], wanted: Any, dtype: Any) -> None:
     """Exactly, whatever the class axis and the layout; other rows are not touched."""
     arguments = ordinary(f, dtype, **odd)
     for axis in (-1, 0, 1):
@@ -261,7 +263,7 @@ def plainly(f: Function, arguments: list[Array], axis: int) -> Any:
 @EACH
 @BOTH
 @AXES
-def test_no_classes(f: Function, dtype: str, axis: int) -> None:
+def test_no_classes(f: Function, dtype: Any, axis: int) -> None:
     """ValueError for softmax and losses; logsumexp -inf; no numbers give none."""
     arguments = [
         a[..., :0] if kind not in PER_ROW else a
@@ -292,7 +294,7 @@ IGNORED = {
 @BOTH
 @AXES
 def test_an_ignored_row(
-    f: Function, row: list[float], mark: int, dtype: str, axis: int
+    f: Function, row: list[float], mark: int, dtype: Any, axis: int
 ) -> None:
     """Contributes nothing to loss or denominator; 0 by itself; gradient exactly 0."""
     odd = {"logits": row, "labels": mark, "direction": row}
@@ -321,7 +323,7 @@ NAN_ENTRIES = [
 @pytest.mark.parametrize("beside", ["plain", "inf", "-inf"])
 @BOTH
 @AXES
-def test_a_nan(f: Function, kind: str, beside: str, dtype: str, axis: int) -> None:
+def test_a_nan(f: Function, kind: str, beside: str, dtype: Any, axis: int) -> None:
     """Its whole row is NaN, no other row is touched."""
     row = np.array(PLAIN[kind], dtype=float)
     if row.ndim == 0:
@@ -342,7 +344,7 @@ def test_a_nan(f: Function, kind: str, beside: str, dtype: str, axis: int) -> No
 
 @BOTH
 @AXES
-def test_a_class_of_weight_zero_hides_minus_infinity(dtype: str, axis: int) -> None:
+def test_a_class_of_weight_zero_hides_minus_infinity(dtype: Any, axis: int) -> None:
     """Contributes 0 (0 log 0 = 0); gradient finite."""
     weight = {"weight": [1, 0, 1]}
     hard = ordinary(LOSS, dtype, logits=GONE, labels=1)
@@ -356,7 +358,7 @@ def test_a_class_of_weight_zero_hides_minus_infinity(dtype: str, axis: int) -> N
 
 @BOTH
 @AXES
-def test_smoothing_gives_minus_infinity_a_weight(dtype: str, axis: int) -> None:
+def test_smoothing_gives_minus_infinity_a_weight(dtype: Any, axis: int) -> None:
     """Loss +inf, gradient the limit."""
     hard = ordinary(LOSS, dtype, logits=[-INF, -INF, 0], labels=2)
     assert at(LOSS, hard, axis, label_smoothing=0.75) == INF
@@ -376,7 +378,7 @@ EMPTY: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("why", EMPTY)
 @BOTH
 @AXES
-def test_a_mean_of_nothing(why: str, dtype: str, axis: int) -> None:
+def test_a_mean_of_nothing(why: str, dtype: Any, axis: int) -> None:
     """NaN loss (0/0), zero gradient; "sum" gives 0."""
     for f in (LOSS, GRAD, HVP):
         arguments = ordinary(f, dtype)
@@ -393,7 +395,7 @@ def test_a_mean_of_nothing(why: str, dtype: str, axis: int) -> None:
 
 @BOTH
 @AXES
-def test_a_mean_of_no_distributions(dtype: str, axis: int) -> None:
+def test_a_mean_of_no_distributions(dtype: Any, axis: int) -> None:
     for reduction, loss in (("mean", NAN), ("sum", 0.0)):
         asked = replace(SOFT_LOSS, options={"reduction": reduction})
         empty = [a[:0] for a in ordinary(asked, dtype)]
@@ -404,7 +406,7 @@ def test_a_mean_of_no_distributions(dtype: str, axis: int) -> None:
 
 
 @BOTH
-def test_a_binary_mean_of_nothing(dtype: str) -> None:
+def test_a_binary_mean_of_nothing(dtype: Any) -> None:
     x = np.zeros((0, 3), dtype)
     for reduction, loss in (("mean", NAN), ("sum", 0.0)):
         answer = sxlit.binary_cross_entropy(x, x, reduction=reduction)
@@ -417,7 +419,7 @@ def test_a_binary_mean_of_nothing(dtype: str) -> None:
 @BOTH
 @pytest.mark.parametrize("bad", [-1.0, INF, -INF, NAN])
 @pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy_grad"])
-def test_class_weights(dtype: str, bad: float, name: str) -> None:
+def test_class_weights(dtype: Any, bad: float, name: str) -> None:
     """Negative, infinite or NaN: ValueError."""
     f = getattr(sxlit, name)
     with pytest.raises(ValueError, match=r"weight\[1\] is .*finite weights"):
@@ -436,7 +438,7 @@ def test_class_weights(dtype: str, bad: float, name: str) -> None:
 @pytest.mark.parametrize("bad", [3, -1, -3, -100, 2**40])
 @BOTH
 @AXES
-def test_a_label_out_of_range(f: Function, bad: int, dtype: str, axis: int) -> None:
+def test_a_label_out_of_range(f: Function, bad: int, dtype: Any, axis: int) -> None:
     """ValueError naming the first bad position and value."""
     arguments = ordinary(f, dtype, labels=bad)
     arguments[1][1, 1] = -7
@@ -453,7 +455,7 @@ def test_a_label_out_of_range(f: Function, bad: int, dtype: str, axis: int) -> N
 @pytest.mark.parametrize("f", taking("logits", "labels"), ids=str)
 @BOTH
 @AXES
-def test_labels_of_a_floating_dtype(f: Function, dtype: str, axis: int) -> None:
+def test_labels_of_a_floating_dtype(f: Function, dtype: Any, axis: int) -> None:
     """TypeError that says which of the two was meant."""
     x, labels, *v = ordinary(f, dtype)
     with pytest.raises(TypeError, match="shape of labels, which must be integers"):
@@ -465,7 +467,7 @@ def test_labels_of_a_floating_dtype(f: Function, dtype: str, axis: int) -> None:
 @BOTH
 @AXES
 def test_distributions_of_an_integer_dtype(
-    f: Function, kind: str, dtype: str, axis: int
+    f: Function, kind: str, dtype: Any, axis: int
 ) -> None:
     """TypeError that says which of the two was meant."""
     x, q, *v = ordinary(f, dtype)
@@ -482,7 +484,7 @@ COMPANIONS = [
 
 @pytest.mark.parametrize(("f", "k"), COMPANIONS)
 @BOTH
-def test_shapes_that_would_only_broadcast(f: Function, k: int, dtype: str) -> None:
+def test_shapes_that_would_only_broadcast(f: Function, k: int, dtype: Any) -> None:
     """ValueError."""
     arguments = ordinary(f, dtype)
     whole = arguments[k]
@@ -496,7 +498,7 @@ def test_shapes_that_would_only_broadcast(f: Function, k: int, dtype: str) -> No
 
 @pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy_grad"])
 @BOTH
-def test_arguments_in_the_wrong_order(name: str, dtype: str) -> None:
+def test_arguments_in_the_wrong_order(name: str, dtype: Any) -> None:
     """ValueError, where it can be seen."""
     x = np.array([[4.0, -3.0], [2.5, 1.0]], dtype)
     with pytest.raises(ValueError, match="logits come first"):
@@ -509,7 +511,7 @@ def test_arguments_in_the_wrong_order(name: str, dtype: str) -> None:
 @AXES
 @pytest.mark.parametrize("f", taking("logits", "targets"), ids=str)
 @pytest.mark.parametrize("q", [[2.0, -1.0, 0.0], [0.5, 0.25, 0.5], [0.0, 0.0, 0.0]])
-def test_check_targets(f: Function, q: list[float], dtype: str, axis: int) -> None:
+def test_check_targets(f: Function, q: list[float], dtype: Any, axis: int) -> None:
     """Soft targets that do not sum to one, or are negative, raise if asked to."""
     arguments = ordinary(f, dtype, targets=q)
     f(*arguments, axis=axis)
@@ -542,7 +544,7 @@ def test_integer_or_boolean_logits(f: Function, kind: str) -> None:
 @BOTH
 @AXES
 def test_results_have_the_dtype_of_the_logits(
-    f: Function, dtype: str, axis: int
+    f: Function, dtype: Any, axis: int
 ) -> None:
     assert f(*ordinary(f, dtype), axis=axis).dtype == dtype
 
@@ -550,10 +552,10 @@ def test_results_have_the_dtype_of_the_logits(
 @BOTH
 @pytest.mark.parametrize("rows", [2, 3, 1000])
 def test_a_mean_of_many_rows_does_not_overflow_on_the_way(
-    dtype: str, rows: int
+    dtype: Any, rows: int
 ) -> None:
     """Nor does it where the sum of the losses is beyond the dtype."""
-    far = float(np.finfo(dtype).max) / 2
+    far = float(ml_dtypes.finfo(dtype).max) / 2
     x = np.array([[0.0, far]] * rows, dtype)
     labels = np.zeros(rows, int)
     for f, logits in ((LOSS, x), (BINARY, x[:, 1])):
@@ -588,7 +590,7 @@ def test_other_dtypes(f: Function, kind: str) -> None:
 )
 @pytest.mark.parametrize("bad", [-0.25, 1.5, INF, -INF])
 @BOTH
-def test_probabilities_outside(f: Function, k: int, bad: float, dtype: str) -> None:
+def test_probabilities_outside(f: Function, k: int, bad: float, dtype: Any) -> None:
     """ValueError, NaN rows excepted."""
     arguments = ordinary(f, dtype)
     arguments[k][1, 0, 2] = bad
@@ -598,7 +600,7 @@ def test_probabilities_outside(f: Function, k: int, bad: float, dtype: str) -> N
 
 @pytest.mark.parametrize("bad", [-0.25, 1.5, INF, NAN])
 @BOTH
-def test_a_code_needs_probabilities(bad: float, dtype: str) -> None:
+def test_a_code_needs_probabilities(bad: float, dtype: Any) -> None:
     with pytest.raises(ValueError, match=r"p\[1\] is"):
         sxlit.huffman_code(np.array([0.5, bad, 0.5], dtype))
 
@@ -611,7 +613,7 @@ def test_a_code_needs_probabilities(bad: float, dtype: str) -> None:
 @AXES
 @LAID_OUT
 def test_layout(
-    f: Function, dtype: str, axis: int, layout: Callable[[Array], Array]
+    f: Function, dtype: Any, axis: int, layout: Callable[[Array], Array]
 ) -> None:
     """The bits of the contiguous copy, also for a batch of size zero."""
     for count in (2, 0):

@@ -22,7 +22,7 @@ U = Fraction(1, 2**53)
 
 @pytest.fixture(autouse=True)
 def _precision() -> Iterator[None]:
-    with ctx.workprec(300), np.errstate(under="ignore"):
+    with ctx.workprec(300), np.errstate(under="ignore", over="ignore", invalid="ignore"):
         yield
 
 
@@ -144,20 +144,24 @@ def test_the_constants_are_the_nearest() -> None:
     assert parts(ln2, [53, 53]) == [float(z) for z in dd.LN2]
     assert parts(ln2 / 1024, [32, 32, 53]) == list(dd.STEP)
     assert parts(1024 / ln2, [53]) == [dd.STEPS_PER_UNIT]
+    assert parts(ln2 / 4096, [32, 53]) == list(dd.FINE_STEP)
+    assert parts(4096 / ln2, [53]) == [dd.FINE_STEPS_PER_UNIT]
     for i, root in enumerate(reversed(dd.ROOTS), 1):
         assert parts(arb(2) ** (arb(1) / 2**i), [53, 53]) == [float(z) for z in root]
 
 
 @pytest.mark.theorem("lem-table")
 def test_every_entry_of_the_table() -> None:
-    for j in range(1024):
-        power = arb(2) ** (arb(j) / 1024)
+    assert len(dd.POWERS.hi) == 4096
+    for j in range(4096):
+        power = arb(2) ** (arb(j) / 4096)
         entry = ball(dd.POWERS.hi[j], dd.POWERS.lo[j])
         assert abs(entry / power - 1) < arb(2) ** -103
-        first, rest = float(dd.SHORT_POWERS[j]), float(dd.SHORT_RESTS[j])
-        assert dd.short(np.array(first)) == first
-        assert abs(rest) < 2.0**-26
-        assert abs(arb(first) * (1 + arb(rest)) / power - 1) < arb(2) ** -78
+        first, log = float(dd.SHORT_POWERS[j]), float(dd.SHORT_LOGS[j])
+        assert first * 2.0**17 == int(first * 2.0**17)
+        assert abs(log) < 2.0**-18
+        assert abs(arb(first).log() + arb(log) - power.log()) < arb(2) ** -70
+        assert int(dd.SHORT_BITS[j]) + (j << 40) == int(np.float64(first).view(int))
 
 
 # exp and log1p
@@ -189,13 +193,17 @@ def test_exp_is_within_its_bound() -> None:
 @pytest.mark.theorem("thm-exp-pair")
 def test_the_pair_is_within_its_bound() -> None:
     x = arguments(np.random.default_rng(6), -600.0)
-    pair = dd.exp_pair(*x)
-    assert np.array_equal(dd.short(pair.hi), pair.hi)
-    assert (np.abs(pair.lo) <= 2.0**-11 * pair.hi).all()
+    pair = dd.exp_pair(-x.hi, -x.lo)
+    assert np.array_equal(pair.hi.view(int) & ((1 << 35) - 1), 0 * x.hi)
+    assert (np.abs(pair.lo) <= 2.0**-13 * pair.hi).all()
     for (hi, lo), found in zip(
         zip(*x, strict=True), zip(*pair, strict=True), strict=True
     ):
-        assert abs(ball(*found) / ball(hi, lo).exp() - 1) < arb(dd.PAIR_ERROR)
+        error = arb(dd.PAIR_ERROR * float(found[0]))
+        assert abs(ball(*found) - ball(hi, lo).exp()) < error
+    one = dd.exp_pair(np.zeros(1), np.zeros(1))
+    assert one.hi == 1.0
+    assert one.lo == 0.0
 
 
 @pytest.mark.theorem("thm-log1p")
@@ -218,6 +226,33 @@ def test_log1p_is_within_its_bound() -> None:
         assert abs(ball(*found) / ball(*given).log1p() - 1) < arb(dd.LOG1P_ERROR)
 
 
+@pytest.mark.theorem("thm-log1p")
+def test_log_is_within_its_bound() -> None:
+    rng = np.random.default_rng(8)
+    x = DoubleDouble(*map(np.abs, rough_pairs(rng, 3000, 1)))
+    near = dd.two_sum(1.0 + rng.uniform(-0.3, 0.4, 2000), 0.0 * x.hi[:2000] + 1e-17)
+    close = dd.two_sum(np.ones(2000), 10.0 ** rng.uniform(-60, -1, 2000))
+    close = DoubleDouble(close.hi, rng.choice([-1, 1], 2000) * close.lo)
+    hi, lo = (np.r_[parts] for parts in zip(x, near, close, strict=True))
+    exponent = np.r_[rng.integers(-3000, 3000, 3000), np.zeros(4000)].astype(np.intc)
+    keep = (hi > 0.0) & ((hi != 1.0) | (lo != 0.0))
+    found = dd.log(Scaled(hi[keep], lo[keep], exponent[keep]))
+    given = zip(hi[keep], lo[keep], exponent[keep], strict=True)
+    for numbers, digits in zip(given, zip(*found, strict=True), strict=True):
+        assert abs(ball(*digits) / ball(*numbers).log() - 1) < arb(dd.LOG1P_ERROR)
+
+
+@pytest.mark.theorem("thm-log1p")
+def test_log1p_of_what_is_negative_is_within_its_bound() -> None:
+    t = -np.r_[10.0 ** np.random.default_rng(9).uniform(-300, -0.602, 500), 0.25]
+    found = dd.log1p(Scaled(t, 1e-18 * t, np.zeros(t.shape, np.intc)))
+    assert (found.exponent == 0).all()
+    for x, hi, lo in zip(t, found.hi, found.lo, strict=True):
+        exact = (arb(float(x)) + arb(float(1e-18 * x))).log1p()
+        error = arb(dd.LOG1P_ERROR) * abs(exact) + arb(2.0**-1060)
+        assert abs(ball(hi, lo) - exact) < error
+
+
 def test_log1p_of_zero_is_zero() -> None:
     zero = Scaled(np.zeros(1), np.zeros(1), np.array([-(2**20)], np.intc))
     assert dd.log1p(zero).hi == 0.0
@@ -228,8 +263,8 @@ def test_log1p_of_zero_is_zero() -> None:
 def test_a_sum_of_pairs_is_within_its_bound(n: int) -> None:
     rng = np.random.default_rng(n)
     for spread in (0.0, 1.0, 30.0):
-        x = -np.abs(rng.standard_normal((1, n))) * spread
-        pair = dd.exp_pair(x, np.zeros_like(x))
+        d = np.abs(rng.standard_normal((1, n))) * spread
+        pair = dd.exp_pair(d, np.zeros_like(d))
         top = np.ldexp(1.0, np.frexp(pair.hi.max(axis=-1, keepdims=True))[1])
         found = exact(z[0] for z in dd.sum_of_pairs(pair, top))[0]
         # A total in double-double is exact enough: its theorem allows 2^-99.
@@ -245,7 +280,7 @@ import numpy as np
 from sxlit import doubledouble as dd
 x = np.linspace(-600.0, 0.0, 100_003)
 low = np.spacing(x) / 4
-parts = [*dd.exp(dd.DoubleDouble(x, low)), *dd.exp_pair(x, low)]
+parts = [*dd.exp(dd.DoubleDouble(x, low)), *dd.exp_pair(-x, -low)]
 tail = dd.Scaled(-x, -low, np.zeros(x.shape, np.intc))
 parts += [*dd.log1p(tail), np.exp(x), np.log1p(-x)]
 print(*(hashlib.sha256(np.ascontiguousarray(part)).hexdigest() for part in parts))

@@ -57,7 +57,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ("repro softmax/gap-5 trch", "unknown adapter 'trch'"),
         (f"repro softmax/no-such {CORRECT}", "unknown case"),
         (f"repro softmax/gap-5 {FAKES}/no_core.py", "does not offer softmax"),
-        (f"repro softmax/gap-5 {CORRECT} --dtype float16", "has the dtypes"),
+        (f"repro softmax/offset-1e8 {CORRECT} --dtype float16", "has the dtypes"),
         ("report none.jsonl", "none.jsonl: No such file"),
         (f"report {CORRECT}", "correct.py:1: expected one of header"),
     ],
@@ -183,7 +183,7 @@ def test_show_of_a_contract_says_what_is_accepted_and_what_is_true(
 ) -> None:
     _, out, _ = call(capsys, "show", "cross_entropy/one-class")
     assert "  accepted zero\n" in out
-    assert out.count("  certified() [0") == 2
+    assert out.count("  certified() [0") == 4
     assert "thm-" not in out
     _, out, _ = call(capsys, "show", "cross_entropy/label-minus-one")
     assert "  accepted raises or nan\n" in out
@@ -191,6 +191,18 @@ def test_show_of_a_contract_says_what_is_accepted_and_what_is_true(
     for case in corpus.load():
         if case.accept != ("reference",):
             assert show.case_text(case, *cli.truth())
+
+
+def test_show_says_where_a_case_is_not_asked_and_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = call(capsys, "show", "softmax/offset-1e8")
+    assert "  not in   float16: An input is above its largest number, 65504." in out
+    _, out, _ = call(capsys, "show", "softmax_vjp/classes-32000")
+    assert "  hra only float16" in out
+    part = out.partition("\nfloat16\n")[2].partition("\nbfloat16\n")[0]
+    assert "  hra      allows" in part
+    assert "standard" not in part
 
 
 def test_show_of_a_survey_says_what_each_candidate_would_answer(

@@ -11,7 +11,7 @@ import pytest
 from suite_bench import case
 from sxlit_conformance import corpus, wire
 from sxlit_conformance.corpus import CorpusError
-from sxlit_conformance.exact import Generators, number
+from sxlit_conformance.exact import Generators, number, rounded
 from sxlit_conformance.expression import ExpressionError, parse
 from sxlit_conformance.model import Array, Case, Source
 from sxlit_conformance.operations import OPERATIONS
@@ -43,7 +43,7 @@ def load(folder: Path, text: str, name: str = "softmax") -> tuple[Case, ...]:
 
 def test_defaults_and_exact_bits(tmp_path: Path) -> None:
     (one,) = load(tmp_path, TEXT)
-    assert one.dtypes == ("float32", "float64")
+    assert one.dtypes == ("float32", "float64", "float16", "bfloat16")
     assert one.grades == ("standard", "hra")
     assert one.accept == ("reference",)
     assert (one.level, one.layout) == ("required", "contiguous")
@@ -77,6 +77,44 @@ arguments.targets = { values = [], dtype = "int32" }
     ]
 
 
+def test_a_short_dtype_rounds_once_and_has_its_grades(tmp_path: Path) -> None:
+    text = change("20", '"0x1.0100000001p0"') + (
+        'dtypes = ["float16", "bfloat16"]\nhra_only = ["bfloat16"]\n'
+    )
+    (one,) = load(tmp_path, text)
+    assert [one.graded(d) for d in one.dtypes] == [("standard", "hra"), ("hra",)]
+    first = {d: corpus.materialise(one, d, GENERATORS)["x"][0, 0] for d in one.dtypes}
+    assert float(first["bfloat16"]) == 1 + 2**-7  # not 1.0, as by way of float32
+    assert float(first["float16"]) == 1 + 2**-8
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_rounding_is_to_nearest_even_in_one_step(name: str) -> None:
+    """Against the definition: no number of the dtype is nearer, and ties are even."""
+    kind = wire.dtype(name)
+    with np.errstate(invalid="ignore"):  # some of the NaN are signalling ones
+        bits = np.arange(2**16, dtype=np.uint16).view(kind).astype(np.float64)
+    numbers = np.unique(bits[np.isfinite(bits)])
+    assert (rounded(numbers, name).astype(np.float64) == numbers).all()
+    below, above = numbers[:-1], numbers[1:]
+    middle = below + (above - below) / 2  # exact in float64
+    found = rounded(middle, name)
+    even = found.view(np.uint16) % 2 == 0
+    assert even[found.astype(np.float64) != 0].all()
+    assert np.isin(found.astype(np.float64), [below, above]).all()
+    for side, toward in ((below, -np.inf), (above, np.inf)):
+        near = rounded(np.nextafter(middle, toward), name).astype(np.float64)
+        assert (near == side).all()
+    largest = float(numbers[-1])
+    edge = largest + (largest - float(numbers[-2])) / 2
+    special = [edge, np.nextafter(edge, 0), -edge, np.inf, np.nan, -0.0]
+    back = rounded(np.array(special), name)
+    np.testing.assert_array_equal(
+        back.astype(np.float64), [np.inf, largest, -np.inf, np.inf, np.nan, 0.0]
+    )
+    assert np.signbit(back[-1])
+
+
 def change(old: str, new: str) -> str:
     assert old in TEXT
     return TEXT.replace(old, new)
@@ -99,6 +137,25 @@ VALUES = '{ values = [[20, "0x1.8p+1", "-inf", "nan", "-0.0"]] }'
         (TEXT + 'accept = ["crashes"]\n', "accept: 'crashes' is not one of"),
         (TEXT + "accept = []\n", "accept: expected a list"),
         (TEXT + 'dtypes = ["float8"]\n', "dtypes: 'float8' is not one of"),
+        (TEXT + 'not_in = ["float16"]\n', "not_in: expected reasons"),
+        (TEXT + 'not_in.float16 = ""\n', "not_in: expected reasons"),
+        (TEXT + 'not_in.float32 = "no"\n', "not_in: expected reasons"),
+        (
+            TEXT + 'not_in.float16 = "no"\ndtypes = ["float32"]\n',
+            "not_in: says nothing beside dtypes",
+        ),
+        (
+            TEXT + 'not_in.float16 = "no"\nhra_only = ["float16"]\n',
+            "hra_only: 'float16' is not one of",
+        ),
+        (
+            TEXT + 'grades = ["hra"]\nhra_only = ["float16"]\n',
+            "hra_only: says nothing where there is one grade",
+        ),
+        (TEXT + 'layout = "bigendian"\n', "no bfloat16 in big-endian order"),
+        (change("20", "65520"), "x: .*65520.* is beyond the range of float16"),
+        (change("20", '"0x1p-25"'), "x: .* is beyond the range of float16"),
+        (change("20", '"0x1.ffp127"'), "x: .* is beyond the range of"),
         (TEXT + 'grades = ["best"]\n', "grades: 'best' is not one of"),
         (TEXT + 'accept = ["nan"]\ngrades = ["hra"]\n', "grades: a case with another"),
         (TEXT + "options = { base = 2 }\n", "options: 'base' is not one of axis"),

@@ -6,10 +6,12 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from suite_bench import Rules, case
+from sxlit_conformance import wire
 from sxlit_conformance.judge import SuiteError, judge, measure, ulp, vacuity
 from sxlit_conformance.model import Claim, Observation, Reference, Verdict
 
@@ -209,6 +211,28 @@ def test_no_element_is_nothing_to_be_wrong_about() -> None:
     nothing = Reference(np.empty((0, 3)), np.empty((0, 3)))
     assert measure(np.empty((0, 3)), nothing, np.empty((0, 3)), "float32") is None
     assert vacuity(nothing, np.empty((0, 3))) == 0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_second_rounding_is_seen_by_its_ulp(dtype: str) -> None:
+    """1 + u + 2^-40 goes up; by way of float32 it becomes a tie, and 1.0.
+
+    Both are within u of it, so that no theorem can tell them apart; half an ulp can.
+    """
+    u = float(ml_dtypes.finfo(dtype).eps) / 2
+    once = np.array([1 + 2 * u]).astype(wire.dtype(dtype))
+    twice = np.array([1.0]).astype(wire.dtype(dtype))
+    allowed = np.array([1.0])
+    exact = Reference(np.array([1 + u + 2.0**-40]), np.array([0.0]))
+    found = [measure(answer, exact, allowed, dtype) for answer in (once, twice)]
+    errors = [m.error_ulp for m in found if m is not None and m.error_ulp is not None]
+    assert errors[0] < 0.5 < errors[1]
+
+
+def test_ulp_of_bfloat16() -> None:
+    assert ulp(1.0, "bfloat16") == 2.0**-7
+    assert ulp(2.0**-126, "bfloat16") == ulp(0.0, "bfloat16") == 2.0**-133
+    assert ulp(3.3e38, "bfloat16") == 2.0**120
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

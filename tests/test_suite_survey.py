@@ -97,7 +97,7 @@ def test_no_answer_fits_two_candidates(case: Case) -> None:
     """They differ by more than both tolerances, in shape or in an element."""
     for flushes in (False, True):
         questions = list(corpus.meanings(case, case.dtypes[0]))
-        numerics = rules.required_numerics(case.dtypes[0], flushes)
+        numerics = rules.required_numerics(case.dtypes[0], flushes, "standard")
         answers = [
             (
                 name,

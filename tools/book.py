@@ -13,15 +13,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import accuracy
 import checks
+import zero
 from sxlit_conformance import record, report, semantics
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 BUILT = ROOT / "_build"
 RECORDS = ROOT / "conformance" / "sxlit_conformance" / "records"
+LADDERS = BOOK / "_ladder"
 GENERATED = BOOK / "_generated"
 THEOREMS = ROOT / "tests" / "theorems.json"
+ACCURACY = ROOT / "benchmarks" / "accuracy.csv"
 
 
 class BookError(Exception):
@@ -57,6 +61,9 @@ def generate(
         raise BookError(str(error)) from None
     (target / "matrix.md").write_text(report.markdown(read), encoding="utf-8")
     (target / "semantics.md").write_text(semantics.markdown(read), encoding="utf-8")
+    tables = zero.pages(zero.ladders(LADDERS), read, LADDERS)
+    (target / "zero.md").write_text(tables, encoding="utf-8")
+    (target / "accuracy.md").write_text(accuracy.markdown(ACCURACY), encoding="utf-8")
     checks.write(theorems, read, target / "checks.json")
 
 

@@ -13,7 +13,14 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple, NoReturn, get_args
 
-from sxlit_conformance.exact import Decimal, Generators, array, is_number, number
+from sxlit_conformance.exact import (
+    SHORT,
+    Decimal,
+    Generators,
+    array,
+    is_number,
+    number,
+)
 from sxlit_conformance.model import Array, Candidate, Case, Level, Source
 from sxlit_conformance.operations import OPERATIONS, OPTION_WORDS, Operation
 from sxlit_conformance.wire import DTYPES, FLOATS, LAYOUTS
@@ -21,9 +28,13 @@ from sxlit_conformance.wire import DTYPES, FLOATS, LAYOUTS
 OUTCOMES = ("reference", "raises", "nan", "zero", "+inf", "-inf", "empty")
 GRADES = ("standard", "hra")
 LEVELS: tuple[str, ...] = get_args(Level)
+# What a survey, or another case, is asked in that names no dtypes.
+WIDE = ("float32", "float64")
+ALL = (*WIDE, *SHORT)
 
 _REQUIRED = {"id", "why", "source", "arguments"}
 _OPTIONAL = {"dtypes", "level", "grades", "accept", "options", "layout"}
+_OPTIONAL |= {"not_in", "hra_only"}
 _SURVEY = {"topic", "question", "candidates"}
 _CANDIDATE = {"arguments", "options", "without"}
 _ID = re.compile(r"[a-z0-9][a-z0-9_.+-]*(/[a-z0-9][a-z0-9_.+-]*)*")
@@ -123,9 +134,10 @@ def digest(cases: Sequence[Case], known: Generators | None = None) -> str:
     state = hashlib.sha256()
     for case in sorted(cases, key=lambda case: case.id):
         state.update(json.dumps(asdict(case), sort_keys=True).encode())
-        for argument in materialise(case, case.dtypes[0], known).values():
-            state.update(f"{argument.dtype.name}{argument.shape}".encode())
-            state.update(argument.tobytes())
+        for name in case.dtypes:
+            for argument in materialise(case, name, known).values():
+                state.update(f"{argument.dtype.name}{argument.shape}".encode())
+                state.update(argument.tobytes())
     return state.hexdigest()
 
 
@@ -194,7 +206,21 @@ def _case(
         refuse('grades: a case with another accept has the grade "contract" alone')
     else:
         grades = ("contract",)
-    dtypes = words("dtypes", ("float32", "float64"), FLOATS)
+    not_in = table.get("not_in", {})
+    if not isinstance(not_in, dict) or not all(
+        name in SHORT and isinstance(reason, str) and reason.strip()
+        for name, reason in not_in.items()
+    ):
+        refuse(f"not_in: expected reasons, by dtypes of {_list(SHORT)}")
+    if not_in and "dtypes" in table:
+        refuse("not_in: says nothing beside dtypes")
+    # What an adapter means is the same in a short dtype, whose loose bounds could fit
+    # two candidates.
+    everywhere = tuple(name for name in (WIDE if survey else ALL) if name not in not_in)
+    dtypes = words("dtypes", everywhere, FLOATS)
+    hra_only = words("hra_only", (), dtypes) if "hra_only" in table else ()
+    if hra_only and grades != GRADES:
+        refuse("hra_only: says nothing where there is one grade")
     given = set(table["arguments"])
     if (
         not set(operation.arguments)
@@ -225,7 +251,11 @@ def _case(
         candidates=candidates,
         topic=table.get("topic", "").strip(),
         question=table.get("question", "").strip(),
+        not_in=not_in,
+        hra_only=hra_only,
     )
+    if layout == "bigendian" and "bfloat16" in dtypes:
+        refuse("layout: NumPy has no bfloat16 in big-endian order")
     # What is written out is checked at once; what is generated, when it is asked for.
     for name in dtypes:
         for argument, source in case.arguments.items():
@@ -234,7 +264,9 @@ def _case(
         for _ in meanings(case, name, known):
             pass
         if smoothing := case.options.get("label_smoothing"):
-            _bits(Source(smoothing.hex()), name, known, f"{where}: label_smoothing")
+            e = _bits(Source(smoothing.hex()), name, known, f"{where}: label_smoothing")
+            if float(e) != smoothing == smoothing:
+                refuse(f"label_smoothing: {smoothing} is not exact in {name}")
     return case
 
 

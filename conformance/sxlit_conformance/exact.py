@@ -11,10 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from sxlit_conformance.model import Array, Source
+from sxlit_conformance.model import Array, Floats, Source
 from sxlit_conformance.wire import FLOATS, dtype
 
 Generators = Mapping[str, Callable[..., Array]]
+
+# Digits of the significand, and the exponents of the smallest subnormal number and of
+# the largest number.
+FORMATS = {
+    "float16": (11, -24, 15),
+    "bfloat16": (8, -133, 127),
+    "float32": (24, -149, 127),
+    "float64": (53, -1074, 1023),
+}
+# What a case spells is rounded to these; the others hold it as it is.
+SHORT = ("float16", "bfloat16")
 
 _HEX = re.compile(r"([+-]?)0x([0-9a-f]+)(?:\.([0-9a-f]*))?(?:p([+-]?\d+))?", re.I)
 _SPECIAL = {"nan", "inf", "+inf", "-inf"}
@@ -51,7 +62,10 @@ def number(value: Any) -> float | int:
 
 
 def array(source: Source, name: str, known: Generators) -> Array:
-    """The argument in the dtype `name`, or a ValueError where that rounds."""
+    """The argument in the dtype `name`, or a ValueError where that has no such number.
+
+    A short format rounds, but to no infinity and to no zero; the others do not.
+    """
     if source.generator:
         make = known[source.generator]
         wants = "dtype" in inspect.signature(make).parameters
@@ -59,7 +73,7 @@ def array(source: Source, name: str, known: Generators) -> Array:
         raw = np.asarray(make(**source.parameters, **extra))
     else:
         raw = np.array(_numbers(source.values, name))
-    result = _exact(raw, name)
+    result = _nearest(raw, name) if name in SHORT else _exact(raw, name)
     return result if source.shape is None else result.reshape(source.shape)
 
 
@@ -74,6 +88,36 @@ def _numbers(values: Any, name: str) -> Any:
     if isinstance(result, int) and int(float(result)) != result:
         raise ValueError(f"{values} is no double")
     return float(result)
+
+
+def spacing(values: Floats, name: str) -> Floats:
+    """The distance of the numbers of this dtype at each finite value."""
+    digits, smallest, largest = FORMATS[name]
+    exponent = np.minimum(np.frexp(values)[1] - 1, largest)
+    size = np.maximum(exponent - digits + 1, smallest)
+    return np.ldexp(1.0, np.where(values == 0, smallest, size))
+
+
+def rounded(values: Floats, name: str) -> Array:
+    """The nearest numbers of the dtype, ties to even, in one rounding.
+
+    NumPy's cast from float64 to bfloat16 passes through float32 and rounds twice.
+    """
+    finite = np.isfinite(values)
+    size = spacing(np.where(finite, values, 0.0), name)
+    with np.errstate(all="ignore"):
+        near = np.where(finite, np.rint(values / size) * size, values)
+        return np.asarray(near.astype(dtype(name)))
+
+
+def _nearest(raw: Array, name: str) -> Array:
+    wide = raw.astype(np.float64)
+    result = rounded(wide, name)
+    back, given = np.atleast_1d(result.astype(np.float64)), np.atleast_1d(wide)
+    lost = (np.isinf(back) & np.isfinite(given)) | ((back == 0) & (given != 0))
+    if lost.any():
+        raise ValueError(f"{given[lost].flat[0]!r} is beyond the range of {name}")
+    return np.asarray(result, order="C")
 
 
 def _exact(raw: Array, name: str) -> Array:

@@ -110,12 +110,17 @@ def one_hot(rows: int, classes: int, seed: int) -> Floats:
     return np.asarray(np.arange(classes) == chosen, dtype=np.float64)
 
 
-def soft(rows: int, classes: int, seed: int, total: float = 1.0) -> Floats:
+def soft(
+    rows: int, classes: int, seed: int, total: float = 1.0, dtype: str = "float64"
+) -> Floats:
     """Positive targets that sum to `total` exactly, as integers over 2^22.
 
     Classes 2i and 2i + 1 get 2^22 / classes parts plus and minus the same draw; the
-    first class gets the remainder.
+    first class gets the remainder. A short format has fewer parts, below 43 for each
+    class, so that three times a part is exact in 8 bits, and shares the remainder out.
     """
+    if dtype in ("float16", "bfloat16"):
+        return few_parts(rows, classes, seed) * total
     share = PARTS // classes
     swing = np.zeros((rows, classes), dtype=np.int64)
     draw = drawn((rows, classes // 2), seed, share)
@@ -124,6 +129,18 @@ def soft(rows: int, classes: int, seed: int, total: float = 1.0) -> Floats:
     parts = share + swing
     parts[:, 0] += PARTS - share * classes
     return np.asarray(parts / PARTS * total, dtype=np.float64)
+
+
+def few_parts(rows: int, classes: int, seed: int) -> Floats:
+    """Positive multiples of a power of two that sum to 1, none above 85 of them."""
+    count = 1 << int(42 * classes).bit_length() - 1
+    share, left = divmod(count, classes)
+    parts = np.full((rows, classes), share, dtype=np.int64)
+    draw = drawn((rows, classes // 2), seed, share)
+    parts[:, 0 : 2 * (classes // 2) : 2] += draw
+    parts[:, 1 : 2 * (classes // 2) : 2] -= draw
+    parts[:, :left] += 1
+    return np.asarray(parts / count, dtype=np.float64)
 
 
 def signed(rows: int, classes: int, seed: int) -> Floats:

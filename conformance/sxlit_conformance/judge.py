@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from sxlit_conformance import corpus
+from sxlit_conformance.exact import spacing
 from sxlit_conformance.model import (
     Array,
     Claim,
@@ -25,14 +26,6 @@ from sxlit_conformance.operations import OPERATIONS
 
 Oracle = Callable[[str, Mapping[str, Array], Mapping[str, Any]], Reference]
 
-# Digits of the significand and exponent of the smallest subnormal number.
-_FORMATS = {
-    "float16": (11, -24, 15),
-    "bfloat16": (8, -133, 127),
-    "float32": (24, -149, 127),
-    "float64": (53, -1074, 1023),
-}
-
 
 class SuiteError(Exception):
     """The suite asks what it cannot judge; the message names the claim."""
@@ -41,7 +34,9 @@ class SuiteError(Exception):
 class Rules(Protocol):
     """Where tolerances come from; the module rules.py is one of these."""
 
-    def required_numerics(self, dtype: str, flushes_subnormals: bool) -> Any: ...
+    def required_numerics(
+        self, dtype: str, flushes_subnormals: bool, grade: Literal["standard", "hra"]
+    ) -> Any: ...
 
     def tolerance(
         self,
@@ -124,6 +119,23 @@ def measure(
     """
     if array.size == 0:
         return None
+    error, ratio, lost = quotients(array, reference, allowed)
+    # The specials first: they say more than a number that is off without bound.
+    order = np.lexsort((-ratio.ravel(), ~lost.ravel()))
+    index = np.unravel_index(int(order[0]), ratio.shape)
+    worst = tuple(int(i) for i in index)
+    if lost[worst] or not np.isfinite(reference.hi[worst]):
+        return Measure(float(ratio[worst]), worst, None, None)
+    size = ulp(float(reference.hi[worst]), dtype)
+    with np.errstate(over="ignore"):  # at a reference of zero an ulp is tiny
+        units = float(error[worst] / size), float(allowed[worst] / size)
+    return Measure(float(ratio[worst]), worst, *units)
+
+
+def quotients(
+    array: Array, reference: Reference, allowed: Floats
+) -> tuple[Floats, Floats, Array]:
+    """Of each element: its error, error / allowed, and whether a special is missed."""
     answer = array.astype(np.float64)
     hi, lo = reference.hi, reference.lo
     finite = np.isfinite(hi)
@@ -133,17 +145,8 @@ def measure(
         error = np.where(np.isfinite(answer) & ~np.isnan(error), error, np.inf)
         quotient = np.where(error == 0, 0.0, error / allowed)
     ratio = np.where(finite, quotient, np.where(met, 0.0, np.inf))
-    # The specials first: they say more than a number that is off without bound.
-    rank = np.where(~finite & ~met | finite & ~np.isfinite(answer), 1, 0)
-    order = np.lexsort((-ratio.ravel(), -rank.ravel()))
-    index = np.unravel_index(int(order[0]), ratio.shape)
-    worst = tuple(int(i) for i in index)
-    if not finite[worst] or not np.isfinite(answer[worst]):
-        return Measure(float(ratio[worst]), worst, None, None)
-    size = ulp(float(hi[worst]), dtype)
-    with np.errstate(over="ignore"):  # at a reference of zero an ulp is tiny
-        units = float(error[worst] / size), float(allowed[worst] / size)
-    return Measure(float(ratio[worst]), worst, *units)
+    lost = np.where(finite, ~np.isfinite(answer), ~met)
+    return error, ratio, lost
 
 
 def vacuity(reference: Reference, allowed: Floats) -> float:
@@ -160,11 +163,7 @@ def vacuity(reference: Reference, allowed: Floats) -> float:
 
 def ulp(value: float, dtype: str) -> float:
     """The distance of the numbers of this dtype at `value`."""
-    digits, smallest, largest = _FORMATS[dtype]
-    if value == 0:
-        return float(np.ldexp(1.0, smallest))
-    exponent = min(int(np.frexp(value)[1]) - 1, largest)
-    return float(np.ldexp(1.0, max(exponent - digits + 1, smallest)))
+    return float(spacing(np.asarray(value), dtype))
 
 
 def answer_hash(array: Array) -> str:
@@ -213,7 +212,7 @@ def _truth(
     """The exact value of a question and what it may be missed by, both whole."""
     try:
         reference = oracle(*question)
-        numerics = rules.required_numerics(claim.dtype, flushes_subnormals)
+        numerics = rules.required_numerics(claim.dtype, flushes_subnormals, grade)
         tolerance = rules.tolerance(*question, grade, numerics)
     except Exception as error:
         kind = type(error).__name__

@@ -64,7 +64,9 @@ class Case:
     """One question of the corpus.
 
     A case with candidates is a survey: it asks which of them is meant, and belongs to
-    a topic. The name of the one that the answer fits is the outcome.
+    a topic. The name of the one that the answer fits is the outcome. `not_in` says in
+    which dtypes it would ask something else, or nothing, and why; in those of
+    `hra_only` the standard bound is as large as the answer.
     """
 
     id: str
@@ -81,6 +83,12 @@ class Case:
     candidates: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
     topic: str = ""
     question: str = ""
+    not_in: Mapping[str, str] = field(default_factory=dict)  # dtype -> why
+    hra_only: tuple[str, ...] = ()  # dtypes
+
+    def graded(self, dtype: str) -> tuple[str, ...]:
+        """The grades in which a dtype is asked."""
+        return ("hra",) if dtype in self.hra_only else self.grades
 
 
 @dataclass(frozen=True)

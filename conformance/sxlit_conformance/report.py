@@ -43,10 +43,12 @@ def markdown(records: Sequence[Record]) -> str:
         parts += [_matrix(here, lambda v: v.grade != "hra", _counts)]
         parts += ["Largest finite error, as a multiple of the allowed one:"]
         parts += [_matrix(here, lambda v: v.grade == "standard", _ratio)]
+        parts += [_VACUITY, _matrix(here, lambda v: v.grade == "standard", _vacuity)]
         parts += [f"## High relative accuracy: {device}, {mode}"]
         parts += [_matrix(here, lambda v: v.grade == "hra", _counts)]
+    targets: set[str] = set()
     for record in records:
-        parts += _known(record)
+        parts += _known(record, targets)
         parts += _open(record)
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -79,6 +81,11 @@ _LEGEND = (
     "A plain number counts claims that hold. Deviations are counted by name: *known* "
     "stands below with its reason, *miss* is a promise that was not asked for, "
     "*unsupported* an option that the adapter does not take."
+)
+
+_VACUITY = (
+    "Largest vacuity, the tolerance of a case over its largest certified value: at 1 "
+    "zeros would pass, and the suite does not ask."
 )
 
 
@@ -179,7 +186,13 @@ def _ratio(verdicts: Sequence[Verdict]) -> str:
     return number(max(finite)) if finite else "–"
 
 
-def _known(record: Record) -> list[str]:
+def _vacuity(verdicts: Sequence[Verdict]) -> str:
+    measured = [v.vacuity for v in verdicts if v.vacuity is not None]
+    return number(max(measured)) if measured else "–"
+
+
+def _known(record: Record, targets: set[str]) -> list[str]:
+    """The entries that were met; the first place of each is what pages link to."""
     groups: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in record.verdicts:
         if verdict.cls == "known":
@@ -194,6 +207,8 @@ def _known(record: Record) -> list[str]:
         link = f" ([{escaped(short)}]({issue}))" if issue else ""
         example = max(verdicts, key=lambda verdict: verdict.ratio or 0.0)
         count = f"{len(verdicts)} claim" + "s" * (len(verdicts) > 1)
+        parts += [] if name in targets else [f"(known-{name})="]
+        targets.add(name)
         parts += [f"**{name}**, {count}: {escaped(entry['reason'])}{link}"]
         parts += [f"> `{example.case}`, {example.dtype}: {_measured(example)}."]
         parts += [f"```text\n{_repro(record, example)}\n```"]

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from sxlit_conformance import corpus, wire
-from sxlit_conformance.model import Array, Claim, Reference, Tolerance
+from sxlit_conformance import corpus, exact, wire
+from sxlit_conformance.model import Array, Claim, Reference, Source, Tolerance
 from sxlit_conformance.operations import OPERATIONS
 
 _LITERAL = 64  # numbers that are spelled out, before runs or compression
@@ -196,7 +196,7 @@ def _given(claim: Claim, arguments: Mapping[str, Array]) -> str:
     named, extra = OPERATIONS[claim.case.operation].named, list[str]()
     for name, array in arguments.items():
         source, value = claim.case.arguments[name], spell(array)
-        if source.generator and "packed(" in value:
+        if "packed(" in value and _is_cast(source, array):
             make = corpus.generators()[source.generator]
             before += (
                 inline(
@@ -217,6 +217,14 @@ def _given(claim: Claim, arguments: Mapping[str, Array]) -> str:
             lines.append(f"    {value},  # {name}")
     after = ["named = {", *extra, "}"] if extra else ["named = {}"]
     return before + "\n".join([*lines, "]", *after])
+
+
+def _is_cast(source: Source, array: Array) -> bool:
+    """Whether a generator's numbers, cast by NumPy, are the array."""
+    if not source.generator:
+        return False
+    wide = exact.array(source, "float64", corpus.generators())
+    return bool(np.array_equal(wide.astype(array.dtype), array))
 
 
 def _truth(reference: Reference, tolerance: Tolerance, at: tuple[int, ...]) -> str:

@@ -55,9 +55,13 @@ THEOREMS: Mapping[str, Theorem] = {
 }
 
 
-def required_numerics(dtype: str, flushes_subnormals: bool) -> bounds.Numerics:
-    """What is required of everybody who answers in `dtype`, fixed in advance."""
-    return bounds.Numerics.required(dtype, flushes_subnormals=flushes_subnormals)
+def required_numerics(
+    dtype: str, flushes_subnormals: bool, grade: Grade
+) -> bounds.Numerics:
+    """What `grade` requires of everybody who answers in `dtype`, fixed in advance."""
+    return bounds.Numerics.required(
+        dtype, grade=grade, flushes_subnormals=flushes_subnormals
+    )
 
 
 def tolerance(
@@ -81,4 +85,6 @@ def tolerance(
     named = {key: array for key, array in arguments.items() if key in _NAMED}
     allowed = bound(*given, **named, **options, numerics=numerics, grade=grade)
     theorem = THEOREMS[operation]
-    return Tolerance(np.asarray(allowed), theorem.label, theorem.chapter)
+    return Tolerance(
+        numerics.stored(np.asarray(allowed)), theorem.label, theorem.chapter
+    )

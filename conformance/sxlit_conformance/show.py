@@ -6,6 +6,7 @@ import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -38,6 +39,10 @@ def _question(case: Case) -> Iterator[str]:
     yield f"  level    {case.level}"
     yield f"  accepted {accepted}"
     yield f"  dtypes   {', '.join(case.dtypes)}; grades: {', '.join(case.grades)}"
+    if case.hra_only:
+        yield f"  hra only {', '.join(case.hra_only)}"
+    for name, reason in case.not_in.items():
+        yield f"  not in   {name}: {reason}"
     if case.layout != "contiguous":
         yield f"  layout   {case.layout}"
     for name, source in case.arguments.items():
@@ -70,14 +75,11 @@ def _answers(case: Case, oracle: Oracle, rules: Rules) -> Iterator[str]:
             yield f"  plus     {_elements(reference.lo)}"
         if "reference" not in case.accept:
             continue
-        numerics = rules.required_numerics(dtype, False)
-        for grade in case.grades:
+        for grade in case.graded(dtype):
+            form: Literal["standard", "hra"] = "hra" if grade == "hra" else "standard"
+            numerics = rules.required_numerics(dtype, False, form)
             allowed = rules.tolerance(
-                case.operation,
-                arguments,
-                options,
-                "hra" if grade == "hra" else "standard",
-                numerics,
+                case.operation, arguments, options, form, numerics
             )
             finite = np.isfinite(reference.hi)
             if not finite.any():
@@ -149,7 +151,8 @@ def _failure(adapter: str, verdict: Verdict, stderr: str) -> Iterator[str]:
         if verdict.error_ulp is not None:
             measured += f": off by {number(verdict.error_ulp)} ulp"
             measured += f", allowed {number(verdict.allowed_ulp)}"
-        yield f"{measured} ({verdict.theorem})"
+        empty = f", vacuity {number(verdict.vacuity)}" if verdict.vacuity else ""
+        yield f"{measured} ({verdict.theorem}{empty})"
     if last := [line for line in stderr.splitlines() if line.strip()]:
         yield f"    stderr: {last[-1].strip()[:200]}"
     words = ["sxlit-conformance", "repro", verdict.case, adapter]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 NAME = "torch"
-DTYPES = ("float32", "float64")
+DTYPES = ("float16", "bfloat16", "float32", "float64")
 DEVICES = ("cpu", "cuda")
 VERSION = ""
 FLUSHES_SUBNORMALS = False
@@ -31,12 +31,19 @@ def setup(device: str, mode: str) -> None:
 def tensor(array: Array, *, grad: bool = False) -> Any:
     if any(step < 0 for step in array.strides) or not array.dtype.isnative:
         raise NotImplementedError("no tensor has negative strides or swapped bytes")
-    shared = array if array.flags.writeable else array.copy()
-    return torch.from_numpy(np.asarray(shared)).to(place).requires_grad_(grad)
+    shared = np.asarray(array if array.flags.writeable else array.copy())
+    if array.dtype.name == "bfloat16":  # which torch.from_numpy does not know
+        found = torch.from_numpy(shared.view(np.int16)).view(torch.bfloat16)
+    else:
+        found = torch.from_numpy(shared)
+    return found.to(place).requires_grad_(grad)
 
 
 def array(result: Any) -> Array:
-    return np.asarray(result.detach().cpu().numpy())
+    found = result.detach().cpu()
+    if found.dtype == torch.bfloat16:
+        return np.asarray(found.view(torch.int16).numpy().view("bfloat16"))
+    return np.asarray(found.numpy())
 
 
 def sigmoid(x: Array) -> Array:
