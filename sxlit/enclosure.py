@@ -177,7 +177,8 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
 
         That is what float64 says, exactly, if an input is infinite, NaN or exactly 0,
         and none is of unknown sign; and nothing else. In a sum no sign matters: an
-        infinity stays one, whatever real number is added.
+        infinity stays one, whatever real number is added; but 0 plus what is not known
+        is not known.
         """
         good = np.isfinite(self.lo + self.error)
         if good.all():
