@@ -17,7 +17,7 @@ from sxlit.arrays import FloatArray, Numbers
 Mask = npt.NDArray[np.bool_]
 
 # %% auto #0
-__all__ = ["Enclosure", "blur"]
+__all__ = ["Enclosure", "blur", "plainly"]
 
 
 # %% ../book/12_most_accurate.ipynb #enclosure-class
@@ -147,6 +147,14 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
         """Take entries along an axis, like `np.take_along_axis`."""
         return type(x)(*(np.take_along_axis(p, index, axis) for p in x[...].parts))
 
+    def log2(self) -> Self:
+        """Take the logarithm to base 2, exactly that of a power of two."""
+        mantissa, exponent = np.frexp(self.near)
+        power = (mantissa == 0.5) & self.plus(self.exactly(-self.near)).is_zero
+        return self.chosen(
+            power, exponent - 1.0, self.log().over(self.exactly(2.0).log())
+        )
+
     def absolute(self) -> Self:
         return self.chosen(self.near < 0.0, self.negative(), self)
 
@@ -200,6 +208,7 @@ _OPERATIONS: dict[Any, Any] = {
     np.exp: lambda x: x.exp(),
     np.log: lambda x: x.log(),
     np.log1p: lambda x: x.log1p(),
+    np.log2: lambda x: x.log2(),
 }
 _FUNCTIONS: dict[Any, Any] = {
     np.where: Enclosure.chosen,
@@ -216,3 +225,13 @@ def blur(x: Numbers, relative: float) -> Numbers:
         array([1.])
     """
     return x.blurred(relative) if isinstance(x, Enclosure) else x
+
+
+def plainly(x: Numbers) -> FloatArray:
+    """Return the float64 numbers next to those enclosed, for what needs few digits.
+
+    Examples:
+        >>> plainly(np.array([1.0]))
+        array([1.])
+    """
+    return x.near if isinstance(x, Enclosure) else x
