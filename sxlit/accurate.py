@@ -32,8 +32,8 @@ SLACK = 1.0 + 2.0**-40  # pays for the rounding of the errors themselves
 # does not ask the system for new pages at every step, which takes longer than the step.
 np.empty(2**21)
 
-row_state.register(Pair, pair_state)
-row_state.register(Wide, wide_state)
+for kind, state in ((Pair, pair_state), (Wide, wide_state)):
+    row_state.register(kind, state)
 
 # %% auto #0
 __all__ = [
