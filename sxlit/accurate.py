@@ -32,8 +32,8 @@ SLACK = 1.0 + 2.0**-40  # pays for the rounding of the errors themselves
 # does not ask the system for new pages at every step, which takes longer than the step.
 np.empty(2**21)
 
-row_state.register(Pair, pair_state)
-row_state.register(Wide, wide_state)
+for kind, state in ((Pair, pair_state), (Wide, wide_state)):
+    row_state.register(kind, state)
 
 # %% auto #0
 __all__ = [
@@ -130,7 +130,7 @@ def rounded(
     *,
     options: Sequence[Any] = (),
     precision: Precision = "float64",
-    width: int | None = None,
+    size: int = 0,
 ) -> npt.NDArray[Any]:
     """Evaluate a formula row by row, in as many digits as it takes, and round once.
 
@@ -141,8 +141,7 @@ def rounded(
         dtype: what the results are rounded to.
         options: further float64 arrays, for all rows.
         precision: "float64" or "double-double".
-        width: how many numbers the formula works on in a row, if that is not the length
-            of a row of the first array.
+        size: how many numbers a row leads to, if more than it has.
 
     Returns:
         The results, of the dtype asked for; none is -0.
@@ -154,7 +153,7 @@ def rounded(
     check_precision(precision)
     blocks = []
     with _quietly_by_rows():
-        for part in _blocks(arrays, width):
+        for part in _blocks(arrays, size):
             found = settle(_evaluate(formula, part, options, Pair), dtype, precision)
             left = ~found.decided.all(axis=tuple(range(1, found.decided.ndim)))
             if left.any():
@@ -189,9 +188,9 @@ def _evaluate(
     return formula(*given, *map(kind.exactly, options))[...]
 
 
-def _blocks(arrays: Arrays, width: int | None = None) -> Iterator[Arrays]:
+def _blocks(arrays: Arrays, size: int = 0) -> Iterator[Arrays]:
     """Some rows at a time; one block even where there are no rows."""
-    count = max(1, BLOCK // max(1, width or arrays[0].shape[-1]))
+    count = max(1, BLOCK // max(1, size, arrays[0].shape[-1]))
     for start in range(0, max(1, len(arrays[0])), count):
         yield [array[start : start + count] for array in arrays]
 

@@ -57,6 +57,7 @@ __all__ = [
     "cross_entropy_hvp",
     "binary_cross_entropy",
     "binary_cross_entropy_grad",
+    "rounded_once",
 ]
 
 # %% ../book/03_floating_point.ipynb #numerics
@@ -2017,3 +2018,47 @@ def binary_cross_entropy_grad(
         error = error + 24.0 * numerics.underflow * row.factors
         allowed = error / max(each.denominator, 1) + 4.0 * numerics.underflow
     return _shaped_per_row(each.batch, allowed)
+
+
+# %% ../book/12_most_accurate.ipynb #bounds-rounded-once-imports
+from sxlit.rounding import FORMATS
+
+
+# %% ../book/12_most_accurate.ipynb #bounds-rounded-once
+def rounded_once(
+    x: npt.ArrayLike, dtype: str = "float64", *, correctly: bool = True
+) -> FloatArray:
+    r"""Return how far a result that is rounded once may be from the exact number.
+
+    Args:
+        x: exact numbers, or float64 numbers near them; any shape.
+        dtype: "float16", "bfloat16", "float32" or "float64".
+        correctly: whether it is rounded to nearest; if not, an eighth of an ulp more.
+
+    Returns:
+        float64, the shape of `x`: half an ulp, or 5/8 of one; infinite where a number
+        overflows, as the rounded result does.
+
+    Raises:
+        ValueError: another dtype.
+
+    At the edges: at 0 and the smallest numbers half of the smallest; 0 for infinities,
+    which are exact; NaN for NaN.
+
+    Theorem: `thm-rounded`.
+
+    Examples:
+        >>> float(rounded_once(1.0, "bfloat16")) == 2.0**-8
+        True
+    """
+    if dtype not in FORMATS:
+        raise ValueError(f"dtype: expected one of {', '.join(FORMATS)}, got {dtype!r}")
+    form, numbers = FORMATS[dtype], np.asarray(x, dtype=np.float64)
+    size = np.abs(numbers)
+    with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+        top = np.where(size == 0.0, form.lowest, np.frexp(size)[1])
+        grid = np.maximum(top - form.precision, form.lowest)
+        allowed = np.ldexp(0.5 if correctly else 0.625, grid)
+        last = np.ldexp(0.5, np.frexp(form.largest)[1] - form.precision)
+    allowed = np.where(size - form.largest >= last, np.inf, allowed)
+    return np.where(np.isfinite(size), allowed, np.where(np.isnan(size), size, 0.0))

@@ -17,6 +17,8 @@ Exponents = npt.NDArray[np.intc]
 __all__ = [
     "EXP_ERROR",
     "LOG1P_ERROR",
+    "SHORT_LOG_TERMS",
+    "SHORT_LOG_ERROR",
     "PAIR_ERROR",
     "PAIR_LIMIT",
     "REACH",
@@ -240,22 +242,23 @@ def exp(x: DoubleDouble) -> Scaled:
 
 # %% ../book/12_most_accurate.ipynb #log1p
 LOG1P_ERROR = 2.0**-99
+SHORT_LOG_TERMS, SHORT_LOG_ERROR = 2, 2.0**-62
 _ODD = tuple(divide(exactly(1.0), exactly(2.0 * i + 1.0)) for i in range(10))
 
 
-def log1p(t: Scaled) -> Scaled:
+def log1p(t: Scaled, terms: int = 10) -> Scaled:
     r"""Return $\log(1 + t)$, $t \ge -1/4$, relatively within `LOG1P_ERROR`."""
     whole = Scaled(*add(exactly(1.0), t.over(0)), np.zeros(t.hi.shape, np.intc))
-    return _logarithm(whole, t)
+    return _logarithm(whole, t, terms)
 
 
-def log(x: Scaled) -> Scaled:
+def log(x: Scaled, terms: int = 10) -> Scaled:
     r"""Return $\log x$, $x > 0$, with a relative error below `LOG1P_ERROR`."""
     less = add(x.over(0), exactly(-1.0))
-    return _logarithm(x, Scaled(*less, np.zeros(x.hi.shape, np.intc)))
+    return _logarithm(x, Scaled(*less, np.zeros(x.hi.shape, np.intc)), terms)
 
 
-def _logarithm(x: Scaled, less_one: Scaled) -> Scaled:
+def _logarithm(x: Scaled, less_one: Scaled, terms: int) -> Scaled:
     """The logarithm of `x`, by way of x - 1 where that is near 0."""
     mantissa, exponent = np.frexp(x.hi)
     shift = exponent - (mantissa < np.sqrt(0.5))
@@ -267,7 +270,7 @@ def _logarithm(x: Scaled, less_one: Scaled) -> Scaled:
         np.where(near, less_one.lo, above.lo),
         np.where(near, less_one.exponent, 0).astype(np.intc),
     )
-    small = _log_near_one(z)
+    small = _log_near_one(z, terms)
     twos = multiply(LN2, exactly(exponent))
     far = add(twos, small.over(0))
     return Scaled(
@@ -277,16 +280,19 @@ def _logarithm(x: Scaled, less_one: Scaled) -> Scaled:
     )
 
 
-def _log_near_one(z: Scaled) -> Scaled:
-    r"""Return $\log(1 + z)$, $|z| < 1/2$, as $2\operatorname{artanh}(z / (2 + z))$."""
+def _log_near_one(z: Scaled, terms: int) -> Scaled:
+    r"""Return $\log(1 + z)$, $|z| < 1/2$, as $2\operatorname{artanh}(z / (2 + z))$.
+
+    Only the first terms of the series are double-doubles.
+    """
     w = divide(z.digits, add(exactly(2.0), z.over(0)))
     true = Scaled(*w, z.exponent).over(0)
     square = multiply(true, true)
     rest = np.zeros_like(square.hi)
-    for i in range(20, 9, -1):
+    for i in range(20, terms - 1, -1):
         rest = 1.0 / (2 * i + 1) + square.hi * rest
     series = exactly(rest)
-    for odd in reversed(_ODD):
+    for odd in reversed(_ODD[:terms]):
         series = add(odd, multiply(square, series))
     doubled = multiply(w, series)
     return Scaled(2.0 * doubled.hi, 2.0 * doubled.lo, z.exponent)

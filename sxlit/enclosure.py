@@ -155,6 +155,14 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
         """Take entries along an axis, like `np.take_along_axis`."""
         return type(x)(*(np.take_along_axis(p, index, axis) for p in x[...].parts))
 
+    def log2(self) -> Self:
+        """Take the logarithm to base 2, exactly that of a power of two."""
+        mantissa, exponent = np.frexp(self.near)
+        power = (mantissa == 0.5) & self.plus(self.exactly(-self.near)).is_zero
+        return self.chosen(
+            power, exponent - 1.0, self.log().over(self.exactly(2.0).log())
+        )
+
     def absolute(self) -> Self:
         return self.chosen(self.near < 0.0, self.negative(), self)
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from sxlit.arrays import FloatArray
 from sxlit.doubledouble import (
-    LOG1P_ERROR,
     PAIR_ERROR,
     PAIR_LIMIT,
+    SHORT_LOG_ERROR,
+    SHORT_LOG_TERMS,
     DoubleDouble,
     Scaled,
     add,
@@ -27,7 +28,7 @@ from sxlit.doubledouble import (
     total,
     two_sum,
 )
-from sxlit.enclosure import Enclosure
+from sxlit.enclosure import Enclosure, Mask
 
 LOST = 2.0**-102  # what an operation loses, of the size of its numbers
 TINY = 2.0**-900  # products below it may lose more: bits beyond the end of the range,
@@ -124,19 +125,22 @@ class Pair(Enclosure):
         return type(self)(hi, lo, error).completed(np.exp, self)
 
     def log(self) -> Self:
-        found = log(Scaled(*self.digits, np.zeros(self.hi.shape, np.intc)))
-        return self._logarithm(found, self.hi).completed(np.log, self)
+        x = Scaled(*self.digits, np.zeros(self.hi.shape, np.intc))
+        found = log(x, SHORT_LOG_TERMS)
+        is_one = (self.hi == 1.0) & (self.lo == 0.0) & (self.error == 0.0)
+        return self._logarithm(found, self.hi, is_one).completed(np.log, self)
 
     def log1p(self) -> Self:
-        found = log1p(Scaled(*self.digits, np.zeros(self.hi.shape, np.intc)))
+        x = Scaled(*self.digits, np.zeros(self.hi.shape, np.intc))
+        found = log1p(x, SHORT_LOG_TERMS)
         inner = np.where(self.hi >= -0.25, 1.0 + self.hi, 0.0)
-        return self._logarithm(found, inner).completed(np.log1p, self)
+        known = self._logarithm(found, inner, self.is_zero)
+        return known.completed(np.log1p, self)
 
-    def _logarithm(self, found: Scaled, inner: FloatArray) -> Self:
+    def _logarithm(self, found: Scaled, inner: FloatArray, exact: Mask) -> Self:
         digits, least = found.over(0), inner - 2.0 * self.error
-        error = self.error / least + (2.0 * LOG1P_ERROR * np.abs(digits.hi) + VANISHED)
+        error = self.error / least + (SHORT_LOG_ERROR * np.abs(digits.hi) + VANISHED)
         error = np.where(least > 0.0, error, np.inf)
-        exact = self.is_zero & (digits.hi == 0.0)  # log1p(0)
         return type(self)(*digits, np.where(exact, 0.0, error))
 
     def total(self) -> Self:

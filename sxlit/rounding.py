@@ -128,9 +128,11 @@ def round_to(
     parts = (np.asarray(part, dtype=np.float64) for part in (hi, lo, error, rest))
     high, low, radius, third = np.broadcast_arrays(*parts)
     if form.precision < 53 and not (np.any(exponent) or np.any(third)):
-        plain = _plainly(high, low, radius, form)
-        if plain.decided.all():
-            return Rounded(plain.value.astype(kind), plain.decided)
+        value, decided = _plainly(high, low, radius, form)
+        if (left := ~decided).any():
+            a, b, e, c = (part[left] for part in (high, low, radius, third))
+            value[left], decided[left] = _carefully(a, b, e, c, form, exponent)
+        return Rounded(value.astype(kind), decided)
     found = _carefully(high, low, radius, third, form, exponent)
     return Rounded(found.value.astype(kind), found.decided)
 
@@ -165,20 +167,23 @@ def _plainly(
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         value = high + low
         wide = radius + 2.0**-51 * np.abs(value)
-        below, above = (
-            _first_bits(end, form.precision) for end in (value - wide, value + wide)
-        )
-        size, least = np.abs(below), 2.0 ** (form.lowest + form.precision - 1)
-        return Rounded(
-            below, (below == above) & (size >= least) & (size <= form.largest)
-        )
+        below, above = (_first_bits(end, form) for end in (value - wide, value + wide))
+        sure = (below == above) & (np.abs(below) <= form.largest)
+        # The sum of -0 and 0 is 0.
+        value = np.where((high == 0.0) & (below == 0.0), high, below)
+        return Rounded(value, np.asarray(sure))
 
 
-def _first_bits(x: FloatArray, count: int) -> FloatArray:
-    """Round to the first bits, to nearest, ties to even."""
-    bits, rest = x.view(np.int64), 53 - count
+def _first_bits(x: FloatArray, form: Format) -> FloatArray:
+    """Round to a short format without overflow, to nearest, ties to even."""
+    bits, rest = x.view(np.int64), 53 - form.precision
     up = (1 << (rest - 1)) - 1 + ((bits >> rest) & 1)
-    return ((bits + up) & -(1 << rest)).view(np.float64)
+    normal = ((bits + up) & -(1 << rest)).view(np.float64)
+    small = np.abs(x) < 2.0 ** (form.lowest + form.precision - 1)
+    if not small.any():
+        return normal
+    grid = 1.5 * 2.0 ** (form.lowest + 52)  # a sum with it is a multiple of the lowest
+    return np.where(small, np.copysign((x + grid) - grid, x), normal)
 
 
 def odd_sum(a: FloatArray, b: FloatArray) -> FloatArray:
