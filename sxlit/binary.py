@@ -112,14 +112,15 @@ def _as_weights(
             f"{name}: expected one number, or the shape {own} for logits of shape "
             f"{shape}, got {array.shape}"
         )
-    wrong = ~(np.isfinite(array) & (array >= 0))
+    values = array.astype(np.float64)
+    wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(
             f"{_named(name, place)} is {array[place]}: expected finite weights that "
             "are not negative"
         )
-    return np.broadcast_to(array.astype(np.float64), shape).reshape(-1, 1)
+    return np.broadcast_to(values, shape).reshape(-1, 1)
 
 
 def _named(name: str, place: tuple[int, ...]) -> str:
@@ -128,7 +129,10 @@ def _named(name: str, place: tuple[int, ...]) -> str:
 
 def _check_order(x: npt.NDArray[Any], q: npt.NDArray[Any]) -> None:
     answers = x.dtype.kind in "biu" and ((x == 0) | (x == 1)).all()
-    if answers and is_floating(q.dtype) and ((q < 0) | (q > 1)).any():
+    if not (answers and is_floating(q.dtype)):
+        return
+    shares = q.astype(np.float64)
+    if ((shares < 0) | (shares > 1)).any():
         raise ValueError(
             "logits: got answers, 0 or 1, with targets outside [0, 1]; the logits come "
             "first, binary_cross_entropy(logits, targets)"

@@ -40,7 +40,8 @@ __all__ = [
 # %% ../book/06_information.ipynb #as-probabilities
 def _refuse_others(p: npt.NDArray[Any], name: str) -> None:
     """Raise for the first entry of `p` outside [0, 1]; a NaN is not one."""
-    wrong = (p < 0.0) | (p > 1.0)
+    values = p.astype(np.float64)  # of which no NaN warns
+    wrong = (values < 0.0) | (values > 1.0)
     if wrong.any():
         position = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = f"[{', '.join(map(str, position))}]" if position else ""

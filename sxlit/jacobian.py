@@ -94,7 +94,7 @@ def softmax_jacobian(
             [batch.rows],
             batch.dtype,
             precision=precision,
-            width=some * classes,
+            size=some * classes,
         )
         for start in range(0, classes, some)
     ]

@@ -62,13 +62,14 @@ def as_class_weights(weight: npt.ArrayLike, classes: int) -> FloatArray:
             f"{array.shape}; nothing is broadcast; to weigh rows, multiply the losses "
             "of reduction='none'"
         )
-    wrong = ~(np.isfinite(array) & (array >= 0))
+    values = array.astype(np.float64)
+    wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():
         k = int(np.flatnonzero(wrong)[0])
         raise ValueError(
             f"weight[{k}] is {array[k]}: expected finite weights that are not negative"
         )
-    return array.astype(np.float64)
+    return values
 
 
 # %% ../book/09_loss_in_practice.ipynb #effective-weights

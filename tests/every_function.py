@@ -168,13 +168,18 @@ def read_only(x: Array) -> Array:
     return frozen
 
 
+def big_endian(x: Array) -> Array:
+    """With the bytes in the other order, which NumPy has not for bfloat16."""
+    return x if x.dtype.kind == "V" else x.astype(x.dtype.newbyteorder(">"))
+
+
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "contiguous": np.ascontiguousarray,
     "Fortran": np.asfortranarray,
     "strided": strided,
     "reversed": turned,
     "read-only": read_only,
-    "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
+    "big-endian": big_endian,
 }
 
 

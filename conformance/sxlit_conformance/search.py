@@ -17,6 +17,7 @@ import numpy as np
 from sxlit_conformance import corpus
 from sxlit_conformance.judge import Rules, quotients, ulp, vacuity
 from sxlit_conformance.model import Array, Case, Floats, Observation, Reference
+from sxlit_conformance.rules import Grade
 from sxlit_conformance.search_find import Find, question, simplifications
 from sxlit_conformance.search_inputs import Field, Row, child, first
 
@@ -163,12 +164,13 @@ class Search:
             raise SearchError(f"{self.operation}: {seen.kind} {said}".rstrip())
         options = corpus.options(case)
         known = self.compute(self.operation, arguments, options)
-        numerics = self.rules.required_numerics(self.dtype, self.flushes)
+        grade: Grade = "hra" if self.grade == "hra" else "standard"
+        numerics = self.rules.required_numerics(self.dtype, self.flushes, grade)
         bound = self.rules.tolerance(
             self.operation,
             arguments,
             options,
-            "hra" if self.grade == "hra" else "standard",
+            grade,
             numerics,
         )
         if seen.array.shape != known.hi.shape:
