@@ -193,9 +193,36 @@ def pdf(session: nox.Session) -> None:
     session.run("python", "tools/pdf.py", *session.posargs)
 
 
+# Who is asked where; the last session compares, and writes the table.
+ACCURACY = {
+    "sxlit": (("sxlit", "double-double", "scipy"), ("scipy",)),
+    "torch": (("torch",), ("torch",)),
+    "tensorflow": (("tensorflow",), ("tensorflow-cpu",)),
+    "jax": (("jax",), ("jax", "optax")),
+    "table": ((), ()),
+}
+
+
+@nox.session(default=False)
+@nox.parametrize("part", list(ACCURACY), ids=list(ACCURACY))
+def accuracy(session: nox.Session, part: str) -> None:
+    """Measure who rounds how many results correctly; `-- --write` keeps the table."""
+    providers, packages = ACCURACY[part]
+    install(session, "-e", ".[conformance]", *packages)
+    session.env["SXLIT_ACCURACY"] = str(ROOT / ".cache" / "accuracy")
+    script = "benchmarks/accuracy/measure.py"
+    if part == "sxlit":
+        session.run("python", script, "questions")
+    if providers:
+        session.run("python", script, "ask", *providers)
+    else:
+        session.run("python", script, "table", *session.posargs)
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Time the library against others; ratios of one run, never a verdict."""
     install(session, "-e", ".", "scipy", "torch")
+    session.run("python", "benchmarks/ratio.py")
     session.run("python", "benchmarks/softmax.py")
     session.run("python", "benchmarks/logsumexp.py", *session.posargs)

@@ -1019,7 +1019,7 @@ def _factor_precision(row: _RowErrors, numerics: Numerics, grade: Grade) -> Floa
 
 
 # %% ../book/06_information.ipynb #bounds-information-imports
-from sxlit.information import as_probabilities, log_of_base, minus_log
+from sxlit.information import as_base, as_probabilities, minus_log
 from sxlit.information import self_information as _self_information
 
 
@@ -1063,7 +1063,7 @@ def self_information(
     """
     _check_grade(grade)
     _self_information(p, base)  # for what it raises
-    size = np.abs(minus_log(np.asarray(p, dtype=np.float64), base))
+    size = np.abs(minus_log(np.asarray(p, dtype=np.float64), *as_base(base)))
     precision = _base_precision(base, numerics) + numerics.storing
     return np.where(np.isinf(size), 0.0, size) * (np.expm1(precision) * _EVALUATION)
 
@@ -1109,7 +1109,8 @@ def _mean_log_error(
     batch: Batch, other: FloatArray, base: float | None, numerics: Numerics
 ) -> FloatArray:
     """The theorem, for p in `batch`, and logarithms of the rows of `other`."""
-    rows, scale = batch.rows, abs(log_of_base(base))
+    rows = batch.rows
+    scale = max((abs(float(np.log(b))) for b in as_base(base)), default=1.0)
     with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
         terms = np.where(rows == 0.0, 0.0, rows * (np.abs(np.log(other)) / scale))
     precision = _base_precision(base, numerics) + numerics.rounding + numerics.storing
@@ -1163,15 +1164,17 @@ def entropy_from_logits(
 
 
 # %% ../book/07_divergence.ipynb #bounds-imports
+import math
+
 from sxlit.divergence import (
     divergence_terms,
-    divergence_terms_from_logits,
-    excess,
     log_ratio,
     log_ratios,
     paired,
     remainder,
+    softmax_terms,
 )
+from sxlit.lse import log_norm
 from sxlit.rows import row_state
 
 
@@ -1282,12 +1285,18 @@ def _refined_divergence_error(
         near = (p <= 2.0 * q) & (q <= 2.0 * p)
         each = np.where(near, terms * np.expm1(8.0 * one), far)
         each[p == 0.0] = 0.0
-        leftover, whole = excess(p, q), terms.sum(axis=-1)
+        leftover, whole = _excess(p, q), terms.sum(axis=-1)
         error = np.exp(summing) * each.sum(axis=-1) + np.expm1(summing) * whole
         error += np.expm1(one) * np.abs(leftover)
         adding = np.expm1(one + numerics.storing)
         error += adding * (np.abs(whole + leftover) + error)
     return error + 8.0 * p.shape[1] * numerics.underflow
+
+
+def _excess(p: FloatArray, q: FloatArray) -> FloatArray:
+    r"""Return $\sum_i p_i - \sum_i q_i$ of each row, rounded once; shape (N,)."""
+    both = np.concatenate([p, -q], axis=-1).tolist()
+    return np.array([math.fsum(row) for row in both], dtype=np.float64)
 
 
 def _usual_divergence_error(
@@ -1345,9 +1354,9 @@ def kl_divergence_from_logits(
     _, other_rows = paired(batch, other)
     states = row_state(batch.rows), row_state(other_rows)
     with np.errstate(all="ignore"):
-        delta = log_ratios(*states)
+        delta = log_ratios(*states, log_norm(states[1]) - log_norm(states[0]))
+        terms = softmax_terms(first.p, second.p, delta, remainder(delta))
         delta[np.isneginf(first.log_p)] = 0.0
-        terms = divergence_terms_from_logits(*states)
         allowed = _refined_logits_error(first, second, delta, terms, numerics)
         if grade == "standard":
             usual = _usual_logits_error(first, second, numerics)
@@ -1409,7 +1418,7 @@ def _usual_logits_error(
 
 
 # %% ../book/08_loss.ipynb #bounds-rowloss-imports
-from sxlit.rowloss import Distributions, Labels, sums_of_others
+from sxlit.rowloss import Distributions, Labels
 
 
 # %% ../book/08_loss.ipynb #bounds-rowloss
@@ -1439,6 +1448,25 @@ def _loss_error(
         errors = np.where(size == 0.0, 0.0, size * error).sum(axis=-1)
         sizes = np.where(size == 0.0, 0.0, size * terms).sum(axis=-1)
         return errors + np.expm1(precision) * (sizes + errors) + lost, sizes
+
+
+# %% ../book/08_loss.ipynb #sums-of-others
+def _sums_of_others(q: FloatArray) -> FloatArray:
+    """Return the sum of each row without the entry itself, shape (N, C).
+
+    The largest weight never enters a sum that it is then taken from, so that a one-hot
+    row gives exact zeros and ones.
+
+    Lemma: `lem-others-weights`.
+    """
+    top = np.abs(q).argmax(axis=-1, keepdims=True)
+    largest = np.take_along_axis(q, top, axis=-1)
+    rest = q.copy()
+    np.put_along_axis(rest, top, 0.0, axis=-1)
+    total = rest.sum(axis=-1, keepdims=True)
+    others = largest + (total - q)
+    np.put_along_axis(others, top, total, axis=-1)
+    return others
 
 
 # %% ../book/08_loss.ipynb #bounds-rowgradient
@@ -1510,12 +1538,12 @@ def _distribution_gradient_error(
         total_error = np.expm1(adding) * size.sum(axis=-1, keepdims=True)
         own_error = size * np.expm1(5.0 * numerics.rounding + weights)
     else:
-        total = sums_of_others(q)
-        total_error = np.expm1(adding) * sums_of_others(size)
+        total = _sums_of_others(q)
+        total_error = np.expm1(adding) * _sums_of_others(size)
         own = row.others_precision + row.sum_precision + 3.0 * numerics.rounding
         own_error = size * row.others * np.expm1(own + weights)
     error = grown * (np.abs(total) + total_error) + row.p * total_error + own_error
-    gradient = np.abs(row.p * sums_of_others(q) - q * row.others)
+    gradient = np.abs(row.p * _sums_of_others(q) - q * row.others)
     lost = 8.0 * numerics.underflow * (row.classes + size.sum(axis=-1, keepdims=True))
     return error + np.expm1(scaling) * (gradient + error) + lost
 
@@ -1551,6 +1579,7 @@ def _curvature_error(
 
 
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss-imports
+from sxlit.arrays import is_floating
 from sxlit.loss import Options, Problem, Reduction, as_problem
 
 
@@ -1561,6 +1590,7 @@ class _Question:
 
     problem: Problem
     row: _RowErrors
+    target: Labels | Distributions  # the effective weights
     effective: FloatArray  # r, one column for labels
     size: FloatArray  # z, what r would be for |q|
     weights: float  # precision of the effective weights
@@ -1583,26 +1613,32 @@ def _question(
     if grade not in ("standard", "hra"):
         raise ValueError(f"grade: expected 'standard' or 'hra', got {grade!r}")
     array = np.asarray(targets)
-    positive = np.abs(array) if array.dtype.kind == "f" else array
+    positive = np.abs(array) if is_floating(array.dtype) else array
     problem = as_problem(logits, targets, axis, options)
     upper = as_problem(logits, positive, axis, options)
     row = _row_errors(problem.batch.rows[problem.kept], numerics)
     plain = options.weight is None and float(options.label_smoothing) == 0.0
     weights = 0.0 if plain else 8.0 * numerics.rounding
     weight = 1.0 if options.weight is None else np.asarray(options.weight, dtype=float)
-    effective, size = _columns(problem.target), _columns(upper.target)
+    target = problem.effective(problem.arrays[1], *problem.options)
+    effective = _columns(target)
+    size = _columns(upper.effective(upper.arrays[1], *upper.options))
     if not plain and size.shape[-1] == row.classes:
         lost = 4.0 * numerics.underflow * (1.0 + weight)
         size = np.where(size == 0.0, 0.0, size + lost / np.expm1(weights))
     precision = 0.0
     if options.reduction == "mean" and options.weight is not None:
-        precision = _denominator_precision(problem, upper.denominator, numerics)
-    divisor = abs(problem.denominator)
+        precision = _denominator_precision(problem, _total(upper), numerics)
+    divisor = abs(_total(problem))
     if divisor == 0.0:
         divisor = np.inf if precision == 0.0 else 1.0
     if grade == "standard" and np.isfinite(precision):
         weights, precision = weights + precision, 0.0  # denominators summed apart
-    return _Question(problem, row, effective, size, weights, divisor, precision)
+    return _Question(problem, row, target, effective, size, weights, divisor, precision)
+
+
+def _total(problem: Problem) -> float:
+    return float(np.sum(problem.denominator()))
 
 
 def _columns(target: Labels | Distributions) -> FloatArray:
@@ -1619,9 +1655,10 @@ def _denominator_precision(problem: Problem, size: float, numerics: Numerics) ->
     error = np.expm1(adding + 3.0 * numerics.rounding) * size
     if size > 0.0:
         error += 3.0 * numerics.underflow * rows * classes
-    if error >= abs(problem.denominator):
+    total = abs(_total(problem))
+    if error >= total:
         return np.inf if size > 0.0 else 0.0
-    return float(-np.log1p(-error / abs(problem.denominator)))
+    return float(-np.log1p(-error / total))
 
 
 def _reduced(
@@ -1687,7 +1724,7 @@ def cross_entropy(
     options = Options(weight, ignore_index, label_smoothing, reduction)
     asked = _question(logits, targets, axis, options, numerics, grade)
     batch, kept = asked.problem.batch, asked.problem.kept
-    target = asked.problem.target
+    target = asked.target
     errors, sizes = _loss_error(
         asked.row, target, asked.size, numerics, grade, asked.weights
     )
@@ -1751,12 +1788,12 @@ def cross_entropy_grad(
     """
     options = Options(weight, ignore_index, label_smoothing, reduction)
     asked = _question(logits, targets, axis, options, numerics, grade)
-    target = asked.problem.target
+    target = asked.target
     with np.errstate(over="ignore", invalid="ignore"):
         error = _gradient_error(
             asked.row, target, asked.size, numerics, grade, asked.weights
         )
-    exact = np.abs(target.gradient(asked.problem.state()))
+    exact = np.abs(target.gradient(row_state(asked.problem.arrays[0])))
     return _reduced(asked, error, exact, numerics)
 
 

@@ -11,30 +11,37 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import Batch, FloatArray, as_batch
-from sxlit.information import as_probabilities, minus_log
+from sxlit.accurate import Precision, rounded
+from sxlit.arrays import Batch, FloatArray, Numbers, as_batch, wider
+from sxlit.enclosure import blur, plainly
+from sxlit.information import as_base, as_probabilities, mean_of_logs
+from sxlit.jacobian import resummed
 from sxlit.lse import log_norm
 from sxlit.rows import RowState, probabilities, row_state
 
 # %% auto #0
 __all__ = [
+    "ODD",
+    "FACTORIALS",
     "paired",
     "cross_entropy_of",
     "log_ratio",
     "divergence_terms",
-    "horner",
+    "series",
     "kl_divergence",
-    "excess",
+    "divergences",
     "remainder",
     "log_ratios",
     "kl_divergence_from_logits",
-    "divergence_terms_from_logits",
+    "softmax_divergences",
+    "large_divergence",
+    "softmax_terms",
 ]
 
 
 # %% ../book/07_divergence.ipynb #paired
 def paired(first: Batch, second: Batch) -> tuple[Batch, FloatArray]:
-    """Put two batches of one shape side by side; the result dtype is both's, promoted.
+    """Put two batches of one shape side by side; the result dtype holds both's.
 
     Args:
         first: one batch.
@@ -57,13 +64,17 @@ def paired(first: Batch, second: Batch) -> tuple[Batch, FloatArray]:
             f"expected two arrays of one shape, got {first.shape} and {second.shape}; "
             "nothing is broadcast"
         )
-    dtype = np.promote_types(first.dtype, second.dtype)
-    return replace(first, dtype=dtype), second.rows
+    return replace(first, dtype=wider(first.dtype, second.dtype)), second.rows
 
 
 # %% ../book/07_divergence.ipynb #cross-entropy-of
 def cross_entropy_of(
-    p: npt.ArrayLike, q: npt.ArrayLike, axis: int = -1, base: float | None = None
+    p: npt.ArrayLike,
+    q: npt.ArrayLike,
+    axis: int = -1,
+    base: float | None = None,
+    *,
+    precision: Precision = "float64",
 ) -> Any:
     r"""Return $H(P, Q) = -\sum_i p_i \log q_i$, the mean length under a wrong code.
 
@@ -71,27 +82,29 @@ def cross_entropy_of(
 
     Args:
         p: the true distribution, any shape with at least one axis, entries from 0 to 1,
-            float32 or float64; integers and booleans are taken as float64.
+            float16, bfloat16, float32 or float64; integers and booleans are taken as
+            float64.
         q: the distribution that the code was made for; the shape of `p`.
         axis: the class axis.
         base: the base of the logarithm: None for nats, 2 for bits, or any other
             positive number but 1. A base below 1 turns the sign.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
-        The cross-entropy of each row; the shape of `p` without `axis`; float32 if both
-        `p` and `q` are, else float64.
+        The cross-entropy of each row; the shape of `p` without `axis`; the shortest
+        dtype that holds those of `p` and `q`.
 
     Raises:
         TypeError: a dtype that is not accepted, an axis that is not an integer, or a
             base that is not a number.
         ValueError: shapes that differ, no such axis, no classes, an entry outside
-            [0, 1], or a base that is not positive and finite, or 1.
+            [0, 1], a base that is not positive and finite, or 1, or another precision.
 
     At the edges: a class with $p_i = 0$ contributes 0; one with $q_i = 0 < p_i$ makes
     the result infinite; a NaN makes its own row NaN. Rows need not sum to one.
 
-    Error: at most `sxlit.bounds.cross_entropy_of`, relative to the result. It is
-    computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.cross_entropy_of`, relative to the result.
 
     Examples:
         >>> float(cross_entropy_of([1/8, 1/8, 1/4, 1/2], [1/2, 1/4, 1/8, 1/8], base=2))
@@ -102,14 +115,18 @@ def cross_entropy_of(
     batch, other = paired(
         as_probabilities(p, axis, "p"), as_probabilities(q, axis, "q")
     )
-    with np.errstate(under="ignore", invalid="ignore"):
-        terms = batch.rows * minus_log(other, base)
-    terms[(batch.rows == 0.0) & ~np.isnan(other)] = 0.0
-    return batch.per_row(terms.sum(axis=-1))
+    values = rounded(
+        mean_of_logs,
+        [batch.rows, other],
+        batch.dtype,
+        options=as_base(base),
+        precision=precision,
+    )
+    return batch.per_row(values)
 
 
 # %% ../book/07_divergence.ipynb #log-ratio
-def log_ratio(p: FloatArray, q: FloatArray) -> FloatArray:
+def log_ratio(p: Numbers, q: Numbers) -> Numbers:
     r"""Return $\log (p / q)$, by a difference where the quotient might not be normal.
 
     Examples:
@@ -117,17 +134,22 @@ def log_ratio(p: FloatArray, q: FloatArray) -> FloatArray:
         array([  0.  , 743.75])
     """
     with np.errstate(all="ignore"):
-        difference = np.log(p) - np.log(q)
-        return np.where(np.abs(difference) < 690.0, np.log(p / q), difference)
+        ratio = p / q
+        log, apart = np.log(ratio), (ratio < 2.0**-996) | (ratio > 2.0**996)
+        return np.where(apart, np.log(p) - np.log(q), log) if apart.any() else log
 
 
 # %% ../book/07_divergence.ipynb #divergence-terms
-def divergence_terms(p: FloatArray, q: FloatArray) -> FloatArray:
+ODD = 2.0 * np.arange(16) + 3.0  # the first 16 denominators of g
+
+
+def divergence_terms(p: Numbers, q: Numbers, odd: Numbers = ODD) -> Numbers:
     r"""Return $t_i = p_i \log (p_i / q_i) - p_i + q_i \ge 0$, each relatively accurate.
 
     Args:
-        p: probabilities, any shape, float64.
+        p: probabilities, any shape.
         q: probabilities, the shape of `p`.
+        odd: `ODD`, enclosed if these are.
 
     Returns:
         The terms, the shape of `p`: `q` where `p` is 0, +inf where only `q` is 0.
@@ -139,57 +161,71 @@ def divergence_terms(p: FloatArray, q: FloatArray) -> FloatArray:
     with np.errstate(all="ignore"):
         difference = p - q
         z = difference / (p + q)
-        series = horner(z * z, [1.0 / (2 * k + 3) for k in range(16)])
-        near = difference * z * (1.0 + z * (1.0 + z) * series)
+        g = series(z * z, 1.0 / odd, [1.0 / (2 * k + 3) for k in range(16, 32)])
+        near = blur(difference * z * (1.0 + z * (1.0 + z) * g), 2.0**-107)
         far = p * log_ratio(p, q) - difference
         excluded = p * np.inf
     terms = np.where((p <= 2.0 * q) & (q <= 2.0 * p), near, far)
     return np.where(p == 0.0, q, np.where(q == 0.0, excluded, terms))
 
 
-def horner(y: FloatArray, coefficients: list[float]) -> FloatArray:
-    """Evaluate a polynomial in `y`, lowest coefficient first.
+def series(y: Numbers, first: Numbers, further: list[float]) -> Numbers:
+    """Evaluate a series in `y` from its coefficients, the further ones in float64.
+
+    The latter count as known within a relative error of 2**-45.
 
     Examples:
-        >>> horner(np.array([2.0]), [1.0, 3.0])
-        array([7.])
+        >>> series(np.array([2.0]), np.array([1.0, 3.0]), [5.0])
+        array([27.])
     """
-    value = np.zeros_like(y)
-    for coefficient in reversed(coefficients):
-        value = value * y + coefficient
-    return value
+    near = plainly(y)
+    rest = np.zeros_like(near)
+    for coefficient in reversed(further):
+        rest = rest * near + coefficient
+    value = blur(y * rest, 2.0**-45)
+    for k in reversed(range(1, first.shape[-1])):
+        value = y * (value + first[..., k])
+    return value + first[..., 0]
 
 
 # %% ../book/07_divergence.ipynb #kl-divergence
-def kl_divergence(p: npt.ArrayLike, q: npt.ArrayLike, axis: int = -1) -> Any:
+def kl_divergence(
+    p: npt.ArrayLike,
+    q: npt.ArrayLike,
+    axis: int = -1,
+    *,
+    precision: Precision = "float64",
+) -> Any:
     r"""Return $D(P \| Q) = \sum_i p_i \log (p_i / q_i)$, in nats.
 
-    Computed as $\sum_i t_i + (\sum_i p_i - \sum_i q_i)$ with terms
+    Computed as $\sum_i t_i + \sum_i (p_i - q_i)$ with terms
     $t_i = p_i \log (p_i / q_i) - p_i + q_i$ that are never negative.
 
     Args:
         p: the distribution that the mean is taken over, any shape with at least one
-            axis, entries from 0 to 1, float32 or float64; integers and booleans are
-            taken as float64.
+            axis, entries from 0 to 1, float16, bfloat16, float32 or float64; integers
+            and booleans are taken as float64.
         q: the distribution it is compared with; the shape of `p`.
         axis: the class axis.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
-        The divergence of each row; the shape of `p` without `axis`; float32 if both
-        `p` and `q` are, else float64. Not symmetric in `p` and `q`.
+        The divergence of each row; the shape of `p` without `axis`; the shortest dtype
+        that holds those of `p` and `q`. Not symmetric in `p` and `q`.
 
     Raises:
         TypeError: a dtype that is not accepted, or an axis that is not an integer.
-        ValueError: shapes that differ, no such axis, no classes, or an entry outside
-            [0, 1].
+        ValueError: shapes that differ, no such axis, no classes, an entry outside
+            [0, 1], or another precision.
 
     At the edges: a class with $p_i = 0$ contributes 0; one with $q_i = 0 < p_i$ makes
     the result +inf; a NaN makes its own row NaN. Rows need not sum to one: where the
     two sums are equal the result is not negative, elsewhere it may be.
 
-    Error: at most `sxlit.bounds.kl_divergence`, relative to the result where the sums
-    are equal, however close `p` and `q` are. It is computed in float64 and rounded
-    once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless the sums
+    differ and this cancels all but the last of a hundred bits; then at most
+    `sxlit.bounds.kl_divergence`, which is relative to the result where the sums are
+    equal, however close `p` and `q` are.
 
     Examples:
         >>> float(kl_divergence([1.0, 0.0], [0.5, 0.5]).round(4))
@@ -202,24 +238,29 @@ def kl_divergence(p: npt.ArrayLike, q: npt.ArrayLike, axis: int = -1) -> Any:
     batch, other = paired(
         as_probabilities(p, axis, "p"), as_probabilities(q, axis, "q")
     )
-    terms = divergence_terms(batch.rows, other).sum(axis=-1)
-    return batch.per_row(terms + excess(batch.rows, other))
+    values = rounded(
+        divergences,
+        [batch.rows, other],
+        batch.dtype,
+        options=[ODD],
+        precision=precision,
+    )
+    return batch.per_row(values)
 
 
-def excess(p: FloatArray, q: FloatArray) -> FloatArray:
-    r"""Return $\sum_i p_i - \sum_i q_i$ of each row, rounded once; shape (N,).
-
-    Examples:
-        >>> excess(np.array([[1.0, 2.0**-60]]), np.array([[0.0, 1.0]])) == 2.0**-60
-        array([ True])
-    """
-    both = np.concatenate([p, -q], axis=-1).tolist()
-    return np.array([math.fsum(row) for row in both], dtype=np.float64)
+def divergences(p: Numbers, q: Numbers, odd: Numbers = ODD) -> Numbers:
+    r"""Return $\sum_i t_i + \sum_i (p_i - q_i)$ of each row, shape (N, 1)."""
+    terms = divergence_terms(p, q, odd)
+    excess = (p - q).sum(axis=-1, keepdims=True)
+    return terms.sum(axis=-1, keepdims=True) + excess
 
 
 # %% ../book/07_divergence.ipynb #remainder
-def remainder(delta: FloatArray) -> FloatArray:
-    r"""Return $\varphi(\delta) = e^{-\delta} - 1 + \delta$, by its series.
+FACTORIALS = np.array([float(math.factorial(k + 2)) for k in range(20)])
+
+
+def remainder(delta: Numbers, factorials: Numbers = FACTORIALS) -> Numbers:
+    r"""Return $\varphi(\delta) = e^{-\delta} - 1 + \delta$, by 29 terms of its series.
 
     Good for $|\delta| \le 1$; beyond, the series ends too early.
 
@@ -227,19 +268,23 @@ def remainder(delta: FloatArray) -> FloatArray:
         >>> remainder(np.array([1.0, 1e-100])).round(4)
         array([0.3679, 0.    ])
     """
-    series = horner(-delta, [1.0 / math.factorial(k + 2) for k in range(18)])
-    return delta * delta * series
+    further = [1.0 / math.factorial(k + 2) for k in range(20, 29)]
+    sums = series(-delta, 1.0 / factorials, further)
+    return delta * delta * blur(sums, 2.0**-105)
 
 
-def log_ratios(x: RowState, y: RowState) -> FloatArray:
-    r"""Return $\delta_i = \log p_i - \log q_i$ of two softmaxes, shape (N, C)."""
-    norms = log_norm(y) - log_norm(x)
+def log_ratios(x: RowState, y: RowState, norms: Numbers) -> Numbers:
+    r"""Return $(d^y_i - d^x_i) + N$ for two rows and a number N, shape (N, C)."""
     return (y.gap - x.gap) + ((y.gap_error - x.gap_error) + norms)
 
 
 # %% ../book/07_divergence.ipynb #kl-from-logits
 def kl_divergence_from_logits(
-    x: npt.ArrayLike, y: npt.ArrayLike, axis: int = -1
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    axis: int = -1,
+    *,
+    precision: Precision = "float64",
 ) -> Any:
     r"""Return $D(\mathrm{softmax}(x) \| \mathrm{softmax}(y))$, in nats.
 
@@ -248,26 +293,27 @@ def kl_divergence_from_logits(
 
     Args:
         x: logits of the distribution that the mean is taken over, any shape with at
-            least one axis, float32 or float64; integers and booleans are taken as
-            float64.
+            least one axis, float16, bfloat16, float32 or float64; integers and
+            booleans are taken as float64.
         y: logits of the distribution it is compared with; the shape of `x`.
         axis: the class axis.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
         The divergence of each row, never negative; the shape of `x` without `axis`;
-        float32 if both `x` and `y` are, else float64.
+        the shortest dtype that holds those of `x` and `y`.
 
     Raises:
         TypeError: a dtype that is not accepted, or an axis that is not an integer.
-        ValueError: shapes that differ, no such axis, or no classes.
+        ValueError: shapes that differ, no such axis, no classes, or another precision.
 
     At the edges: a class of probability 0 under `x` (a logit of -inf, or one beside a
     lone +inf) contributes 0; one of probability 0 under `y` alone makes the result
     +inf. Where softmax of either row is NaN, so is the result. A probability that
     merely underflows is not 0.
 
-    Error: at most `sxlit.bounds.kl_divergence_from_logits`. It is computed in float64
-    and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), also where `x`
+    and `y` are close; so at most `sxlit.bounds.kl_divergence_from_logits`.
 
     Examples:
         >>> float(kl_divergence_from_logits([0.0, 0.0], [0.0, -2000.0]).round(4))
@@ -278,19 +324,51 @@ def kl_divergence_from_logits(
     Source: the identity is Bregman's (1967), for log-sum-exp.
     """
     batch, other = paired(as_batch(x, axis, "x"), as_batch(y, axis, "y"))
-    terms = divergence_terms_from_logits(row_state(batch.rows), row_state(other))
-    return batch.per_row(terms.sum(axis=-1))
+    norms = log_norm(row_state(other)) - log_norm(row_state(batch.rows))
+    values = rounded(
+        lambda x, y, *others: softmax_divergences(
+            resummed(row_state(x)), row_state(y), *others
+        ),
+        [batch.rows, other, norms],
+        batch.dtype,
+        options=[FACTORIALS],
+        precision=precision,
+    )
+    return batch.per_row(values)
 
 
-def divergence_terms_from_logits(x: RowState, y: RowState) -> FloatArray:
-    r"""Return $t_i = p_i \varphi(\delta_i)$ for two softmaxes, shape (N, C)."""
-    p, q = probabilities(x), probabilities(y)
+def softmax_divergences(
+    x: RowState, y: RowState, norms: Numbers, factorials: Numbers = FACTORIALS
+) -> Numbers:
+    r"""Return $\sum_i p_i \varphi(\delta'_i) - (a - \log (1 + a))$ of each row, (N, 1)."""
+    p, delta = probabilities(x), log_ratios(x, y, norms)
+    small = np.exp(np.where(norms > 0.0, -norms, norms))
+    factor = np.where(norms > 0.0, small, 1.0 / small)  # exp(-norms)
+    q = y.weight * factor / (1.0 + x.tail)
+    phi = remainder(delta, factorials)
+    terms = softmax_terms(p, q, delta, phi)
+    lost = np.isfinite(x.gap) & np.isinf(y.gap)
+    terms = np.where(lost, np.inf, terms).sum(axis=-1, keepdims=True)
+    moved = np.where(np.abs(delta) <= 1.0, p * (phi - delta), q - p)
+    a = moved.sum(axis=-1, keepdims=True)
+    result = terms - blur(a * a * (0.5 - (a / 3.0 - a * a / 4.0)), 2.0**-100)
+    large = (result > 1.0) & np.isfinite(result)
+    return np.where(large, large_divergence(x, y, p), result)
+
+
+def large_divergence(x: RowState, y: RowState, p: Numbers) -> Numbers:
+    r"""Return $\delta_k + \sum_i p_i (\delta_i - \delta_k)$ with the top class k of x."""
+    delta = log_ratios(x, y, 0.0)
+    top = np.take_along_axis(delta, x.top, axis=-1)
+    others = np.where(p == 0.0, 0.0, p * (delta - top)).sum(axis=-1, keepdims=True)
+    return top + (others + (log_norm(y) - log_norm(x)))
+
+
+def softmax_terms(p: Numbers, q: Numbers, delta: Numbers, phi: Numbers) -> Numbers:
+    r"""Return $p_i \varphi(\delta_i)$, by its series `phi` where that is good.
+
+    Elsewhere it is $p_i \delta_i - (p_i - q_i)$, and $q_i$ where $p_i = 0$.
+    """
     with np.errstate(all="ignore"):
-        delta = log_ratios(x, y)
-        near, far = p * remainder(delta), p * delta - (p - q)
-        terms = np.where(np.abs(delta) <= 1.0, near, far)
-    terms = np.where(p == 0.0, q, terms)
-    terms[np.isfinite(x.gap) & np.isinf(y.gap)] = np.inf
-    undefined = np.isnan(p).any(axis=-1) | np.isnan(q).any(axis=-1)
-    terms[undefined] = np.nan
-    return terms
+        near, far = p * phi, p * delta - (p - q)
+    return np.where(p == 0.0, q, np.where(np.abs(delta) <= 1.0, near, far))

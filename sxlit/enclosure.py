@@ -176,7 +176,8 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
         """Put what is known where the digits or the error came to nothing.
 
         That is what float64 says, exactly, if an input is infinite, NaN or exactly 0,
-        and none is of unknown sign; and nothing else.
+        and none is of unknown sign; and nothing else. In a sum no sign matters, as an
+        infinity stays one whatever is added; but 0 plus something unknown is unknown.
         """
         good = np.isfinite(self.lo + self.error)
         if good.all():
@@ -184,10 +185,12 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
         plain, special = np.zeros(()), np.zeros((), np.bool_)
         if inputs:
             plain = function(*(x.hi for x in inputs))
-            for x in inputs:
-                special = special | ~np.isfinite(x.hi) | x.is_zero
-            for x in inputs:
-                special = special & x.is_sure
+        for x in inputs:
+            special = (
+                special | ~np.isfinite(x.hi) | (x.is_zero & (function is not np.add))
+            )
+        for x in inputs:
+            special = special & (x.is_sure | (function is np.add))
         known = self.exactly(np.where(special, plain, 0.0))
         known.error = np.where(special, 0.0, np.inf)
         return self.chosen(good, self, known)

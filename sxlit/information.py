@@ -15,20 +15,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import Batch, FloatArray, as_batch, as_real_array
+from sxlit.accurate import Precision, rounded
+from sxlit.arrays import Batch, Numbers, as_batch, as_elements, as_real_array
+from sxlit.jacobian import resummed
 from sxlit.lse import surprise
-from sxlit.rows import probabilities, row_state
+from sxlit.rows import RowState, probabilities, row_state
 
 # %% auto #0
 __all__ = [
     "as_probabilities",
-    "log_of_base",
+    "as_base",
     "minus_log",
     "self_information",
+    "mean_of_logs",
     "entropy",
     "prefix_code",
     "huffman_lengths",
     "huffman_code",
+    "mean_surprise",
     "entropy_from_logits",
 ]
 
@@ -52,8 +56,8 @@ def as_probabilities(p: npt.ArrayLike, axis: int, name: str = "p") -> Batch:
     That a row sums to one is not required: after rounding it rarely does.
 
     Args:
-        p: entries from 0 to 1, any shape with at least one axis; float32, float64,
-            integers or booleans.
+        p: entries from 0 to 1, any shape with at least one axis; float16, bfloat16,
+            float32, float64, integers or booleans.
         axis: the class axis.
         name: what to call `p` in an error message.
 
@@ -81,58 +85,63 @@ def as_probabilities(p: npt.ArrayLike, axis: int, name: str = "p") -> Batch:
 
 
 # %% ../book/06_information.ipynb #self-information
-def log_of_base(base: float | None) -> float:
-    """Return the natural logarithm of a base, 1.0 for None, or say what is wrong.
+def as_base(base: float | None) -> list[float]:
+    """Return the base in a list, an empty one for nats, or say what is wrong.
 
     Examples:
-        >>> log_of_base(None)
-        1.0
+        >>> as_base(10), as_base(None)
+        ([10.0], [])
     """
     if base is None:
-        return 1.0
+        return []
     if not isinstance(base, Real):
         raise TypeError(f"base: expected a number, or None for nats, got {base!r}")
     value = float(base)
     if not 0.0 < value < math.inf or value == 1.0:
         raise ValueError(f"base: expected a number above 0 other than 1, got {base!r}")
-    return math.log(value)
+    return [value]
 
 
-def minus_log(p: FloatArray, base: float | None = None) -> FloatArray:
-    r"""Return $-\log_b p$ for float64 `p`, +inf at 0; by log2 where the base is 2.
+def minus_log(p: Numbers, base: Numbers | None = None) -> Numbers:
+    r"""Return $-\log_b p$, or $-\log p$ without a base; +inf at 0.
 
     Examples:
-        >>> minus_log(np.array([1.0, 0.25, 0.0]), base=2)
+        >>> minus_log(np.array([1.0, 0.25, 0.0]), np.array(2.0))
         array([ 0.,  2., inf])
     """
-    scale = log_of_base(base)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log = np.log2(p) if base == 2 else np.log(p) / scale
+        log = np.log(p) if base is None else np.log2(p) / np.log2(base)
     return 0.0 - log  # not -log: what is certain tells 0, not -0
 
 
-def self_information(p: npt.ArrayLike, base: float | None = None) -> Any:
+def self_information(
+    p: npt.ArrayLike,
+    base: float | None = None,
+    *,
+    precision: Precision = "float64",
+) -> Any:
     r"""Return the information in an event of probability $p$, $I_b(p) = -\log_b p$.
 
     Args:
-        p: probabilities from 0 to 1, any shape, also a single number; float32 or
-            float64; integers and booleans are taken as float64.
+        p: probabilities from 0 to 1, any shape, also a single number; float16,
+            bfloat16, float32 or float64; integers and booleans are taken as float64.
         base: the base $b$ of the logarithm: None for $e$ (nats), 2 for bits, or any
             other positive number but 1. A base below 1 turns the sign.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
         The information of each entry; the shape and dtype of `p`.
 
     Raises:
         TypeError: a dtype that is not accepted, or a base that is not a number.
-        ValueError: an entry outside [0, 1], or a base that is not positive and finite,
-            or 1.
+        ValueError: an entry outside [0, 1], a base that is not positive and finite, or
+            1, or another precision.
 
     At the edges: 0 gives +inf, 1 gives 0, NaN gives NaN. In base 2 powers of two give
     whole numbers exactly.
 
-    Error: at most `sxlit.bounds.self_information`, relative to each result. float32
-    results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.self_information`, relative to each result.
 
     Examples:
         >>> self_information([1.0, 0.5, 0.125], base=2)
@@ -142,21 +151,47 @@ def self_information(p: npt.ArrayLike, base: float | None = None) -> Any:
     """
     array = as_real_array(p, "p")
     _refuse_others(array, "p")
-    values = minus_log(np.array(array, dtype=np.float64, order="C"), base)
-    return values.astype(array.dtype)[()]
+    batch = as_elements(array, "p")
+    values = rounded(
+        minus_log,
+        [batch.rows],
+        batch.dtype,
+        options=as_base(base),
+        precision=precision,
+    )
+    return batch.per_row(values)
 
 
 # %% ../book/06_information.ipynb #entropy
-def entropy(p: npt.ArrayLike, axis: int = -1, base: float | None = None) -> Any:
+def mean_of_logs(p: Numbers, q: Numbers, *base: Numbers) -> Numbers:
+    r"""Return $-\sum_i p_i \log_b q_i$, shape (N, 1), where $p_i = 0$ adds 0.
+
+    By sums of log2 if there is a base, divided at the end by that of the base.
+    """
+    nothing = (p == 0.0) & ~np.isnan(q)
+    terms = np.where(nothing, 0.0, p * (np.log2(q) if base else np.log(q)))
+    mean = terms.sum(axis=-1, keepdims=True)
+    return 0.0 - (mean / np.log2(*base) if base else mean)
+
+
+def entropy(
+    p: npt.ArrayLike,
+    axis: int = -1,
+    base: float | None = None,
+    *,
+    precision: Precision = "float64",
+) -> Any:
     r"""Return the mean self-information $H_b(p) = -\sum_i p_i \log_b p_i$.
 
     Args:
-        p: probabilities from 0 to 1, any shape with at least one axis, float32 or
-            float64; integers and booleans are taken as float64. That they sum to one
-            along `axis` is not checked, and nothing is divided by the sum.
+        p: probabilities from 0 to 1, any shape with at least one axis; float16,
+            bfloat16, float32 or float64; integers and booleans are taken as float64.
+            That they sum to one along `axis` is not checked, and nothing is divided
+            by the sum.
         axis: the class axis.
         base: the base $b$ of the logarithm: None for $e$ (nats), 2 for bits, or any
             other positive number but 1. A base below 1 turns the sign.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
         The entropy; the shape of `p` without `axis`, the dtype of `p`.
@@ -165,13 +200,14 @@ def entropy(p: npt.ArrayLike, axis: int = -1, base: float | None = None) -> Any:
         TypeError: a dtype that is not accepted, an axis that is not an integer, or a
             base that is not a number.
         ValueError: an entry outside [0, 1] in a row without NaN, no such axis, no
-            classes, or a base that is not positive and finite, or 1.
+            classes, a base that is not positive and finite, or 1, or another
+            precision.
 
     At the edges: an entry of 0 adds 0, as $0 \log 0 = 0$. A NaN makes the entropy of
     its own row NaN and no other.
 
-    Error: at most `sxlit.bounds.entropy`, which is relative to the result. float32
-    results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.entropy`, which is relative to the result.
 
     Examples:
         >>> float(entropy([0.5, 0.25, 0.25], base=2))
@@ -182,10 +218,14 @@ def entropy(p: npt.ArrayLike, axis: int = -1, base: float | None = None) -> Any:
     Source: Shannon (1948).
     """
     batch = as_probabilities(p, axis)
-    with np.errstate(invalid="ignore", under="ignore"):
-        terms = batch.rows * minus_log(batch.rows, base)
-    terms[batch.rows == 0.0] = 0.0
-    return batch.per_row(terms.sum(axis=-1))
+    values = rounded(
+        lambda p, *base: mean_of_logs(p, p, *base),
+        [batch.rows],
+        batch.dtype,
+        options=as_base(base),
+        precision=precision,
+    )
+    return batch.per_row(values)
 
 
 # %% ../book/06_information.ipynb #prefix-code
@@ -245,9 +285,9 @@ def huffman_code(p: npt.ArrayLike) -> list[str]:
     in the order of binary fractions.
 
     Args:
-        p: probabilities from 0 to 1 of one distribution, shape (C,), float32 or
-            float64; integers and booleans are taken as float64. That they sum to one
-            is not checked and does not matter.
+        p: probabilities from 0 to 1 of one distribution, shape (C,); float16,
+            bfloat16, float32 or float64; integers and booleans are taken as float64.
+            That they sum to one is not checked and does not matter.
 
     Returns:
         A word of the letters 0 and 1 for each symbol, C in all.
@@ -281,29 +321,40 @@ def huffman_code(p: npt.ArrayLike) -> list[str]:
 
 
 # %% ../book/06_information.ipynb #entropy-from-logits
-def entropy_from_logits(x: npt.ArrayLike, axis: int = -1) -> Any:
+def mean_surprise(state: RowState) -> Numbers:
+    r"""Return $\sum_i p_i (d_i + L)$ of each row, shape (N, 1)."""
+    p = probabilities(state)
+    terms = np.where(p == 0.0, 0.0, p * surprise(state))
+    return terms.sum(axis=-1, keepdims=True)
+
+
+def entropy_from_logits(
+    x: npt.ArrayLike, axis: int = -1, *, precision: Precision = "float64"
+) -> Any:
     r"""Return the entropy of softmax in nats, $\sum_i p_i (d_i + L)$.
 
     Here $d_i = \max_j x_j - x_i$ and $L = \log \sum_j e^{-d_j}$, so that $d_i + L$ is
     $-\log p_i$, and no term is negative.
 
     Args:
-        x: logits, any shape with at least one axis, float32 or float64; integers and
-            booleans are taken as float64.
+        x: logits, any shape with at least one axis; float16, bfloat16, float32 or
+            float64, integers and booleans are taken as float64.
         axis: the class axis.
+        precision: "float64", or "double-double" to round float64 results correctly.
 
     Returns:
         The entropy in nats; the shape of `x` without `axis`, the dtype of `x`.
 
     Raises:
         TypeError: a dtype that is not accepted, or an axis that is not an integer.
-        ValueError: no such axis, or no classes.
+        ValueError: no such axis, no classes, or another precision.
 
     At the edges: a logit of -inf adds 0, unless all are: then the entropy is NaN. With
     one +inf it is 0, with several NaN. A NaN makes its own row NaN.
 
-    Error: at most `sxlit.bounds.entropy_from_logits`, which is relative to the result
-    until it underflows. float32 results are computed in float64 and rounded once.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
+    `sxlit.bounds.entropy_from_logits`, which is relative to the result until it
+    underflows.
 
     Examples:
         >>> float(entropy_from_logits([7.0, 7.0, 7.0, 7.0]).round(4))
@@ -314,9 +365,10 @@ def entropy_from_logits(x: npt.ArrayLike, axis: int = -1) -> Any:
     Source: Shannon (1948), with the logarithms of Blanchard, Higham and Higham (2021).
     """
     batch = as_batch(x, axis)
-    state = row_state(batch.rows)
-    p = probabilities(state)
-    with np.errstate(invalid="ignore", under="ignore"):
-        terms = p * surprise(state)
-    terms[p == 0.0] = 0.0
-    return batch.per_row(terms.sum(axis=-1))
+    values = rounded(
+        lambda rows: mean_surprise(resummed(row_state(rows))),
+        [batch.rows],
+        batch.dtype,
+        precision=precision,
+    )
+    return batch.per_row(values)

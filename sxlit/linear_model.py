@@ -287,7 +287,8 @@ class SoftmaxRegression:
         """Learn from labelled rows, and return the model itself.
 
         Args:
-            features: shape (N, F), finite; float32, float64, integers or booleans.
+            features: shape (N, F), finite; any floating dtype of `sxlit`, integers or
+                booleans.
             labels: shape (N,), of any dtype that can be sorted; at least two classes.
 
         Raises:

@@ -4,39 +4,49 @@
 # %% ../book/08_loss.ipynb #imports
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sxlit.arrays import Batch, FloatArray, as_array, as_companion
-from sxlit.jacobian import complements
-from sxlit.lse import surprise
-from sxlit.rows import RowState, probabilities
+from sxlit.arrays import (
+    Batch,
+    FloatArray,
+    Numbers,
+    as_array,
+    as_companion,
+    is_floating,
+)
+from sxlit.lse import log_norm
+from sxlit.rounding import FORMATS
+from sxlit.rows import RowState
 
 # %% auto #0
 __all__ = [
+    "FLOATING",
     "curvature",
     "Labels",
-    "weighted_sum",
+    "weighted_loss",
+    "balance",
     "Distributions",
-    "sums_of_others",
     "as_targets",
 ]
 
 
 # %% ../book/08_loss.ipynb #curvature
-def curvature(state: RowState, v: FloatArray) -> FloatArray:
+def curvature(state: RowState, v: Numbers) -> Numbers:
     r"""Return $p_i (v_i - \sum_j p_j v_j)$, the Hessian of log-sum-exp times `v`.
 
-    Shape (N, C), float64, like `v`; exactly 0 where all entries of `v` are equal.
+    Shape (N, C), like `v`; exactly 0 where all entries of `v` are equal.
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        p = probabilities(state)
-        relative = v - np.take_along_axis(v, state.top, axis=-1)
-        mean = (p * relative).sum(axis=-1, keepdims=True)
-        return p * (relative - mean)
+        origin = np.take_along_axis(v, state.top, axis=-1)
+        relative = np.where(v == origin, 0.0, v - origin)
+        norm = 1.0 + state.tail
+        mean = (state.weight * relative).sum(axis=-1, keepdims=True) / norm
+        return state.weight * (relative - mean) / norm
 
 
 # %% ../book/08_loss.ipynb #labels
@@ -46,43 +56,60 @@ class Labels:
 
     Attributes:
         index: the class of each row, shape (N, 1), from 0 to C - 1.
-        weight: what the row counts, not negative: one number, or shape (N, 1).
+        weight: what the row counts: one number, or shape (N, 1).
     """
 
     index: npt.NDArray[np.intp]
-    weight: FloatArray | float = 1.0
+    weight: Numbers = 1.0
 
-    def loss(self, state: RowState) -> FloatArray:
-        r"""Return $d_y + L$, weighted, of each row, shape (N,): nothing is negative."""
-        own = np.take_along_axis(surprise(state), self.index, axis=-1)
-        return weighted_sum(self.weight, own, state)
+    def total(self) -> Numbers:
+        """Return the sum of each row's weights, shape (N, 1) or one number."""
+        return self.weight
 
-    def gradient(self, state: RowState) -> FloatArray:
-        r"""Return $p_j$, but $-\sum_{j \ne y} p_j$ at the label, weighted; (N, C)."""
-        with np.errstate(under="ignore", invalid="ignore"):
-            gradient = self.weight * probabilities(state)
-            others = np.take_along_axis(complements(state), self.index, axis=-1)
-            np.put_along_axis(gradient, self.index, 0.0 - self.weight * others, axis=-1)
-        return gradient
+    def loss(self, state: RowState) -> Numbers:
+        r"""Return $w (d_y + L)$ of each row, shape (N, 1): nothing is negative."""
+        own = np.take_along_axis(state.gap + state.gap_error, self.index, axis=-1)
+        return weighted_loss(state, self.weight, own, self.weight)
 
-    def hessian_product(self, state: RowState, v: FloatArray) -> FloatArray:
-        r"""Return $p_i (v_i - \sum_j p_j v_j)$, weighted; shape (N, C)."""
+    def gradient(self, state: RowState) -> Numbers:
+        r"""Return $w p_j$, less $w$ at the label, shape (N, C)."""
+        own = np.arange(state.weight.shape[-1]) == self.index
+        others = np.where(state.top == self.index, 0.0, self.weight)
+        return balance(state, self.weight, np.where(own, self.weight, 0.0), others)
+
+    def hessian_product(self, state: RowState, v: Numbers) -> Numbers:
+        r"""Return $w p_i (v_i - \sum_j p_j v_j)$, shape (N, C)."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             return self.weight * curvature(state, v)
 
 
-def weighted_sum(
-    weight: FloatArray | float, values: FloatArray, state: RowState
-) -> FloatArray:
-    r"""Return $\sum_i w_i s_i$ of each row, shape (N,), where $0 \cdot \infty = 0$.
+def weighted_loss(
+    state: RowState, weight: Numbers, gap: Numbers, total: Numbers
+) -> Numbers:
+    r"""Return $\sum_i w_i d_i + L \sum_i w_i$ of each row, (N, 1); $0 \infty = 0$.
 
     NaN in rows that have no softmax, which weights of zero must not hide.
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        terms = weight * values
-        np.copyto(terms, 0.0, where=np.equal(weight, 0.0))
-        lost = np.isnan(state.shift) | np.isneginf(state.shift)
-        return np.where(lost[:, 0], np.nan, terms.sum(axis=-1))
+        terms = np.where(np.equal(weight, 0.0), 0.0, weight * gap)
+        value = terms.sum(axis=-1, keepdims=True) + total * log_norm(state)
+        lost = np.isnan(state.shift) | (state.shift == -np.inf)
+        return np.where(lost, np.nan, value)
+
+
+def balance(state: RowState, total: Numbers, q: Numbers, others: Numbers) -> Numbers:
+    r"""Return $W p_j - q_j$, shape (N, C); where $p_j > 1/2$, as $(W - q_j) - W c_j$.
+
+    `total` is $W = \sum_k q_k$ and `others` is $W - q_j$ for the class at the maximum.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        # The weight of the maximum is 1, or NaN in a row that has no softmax.
+        largest = np.take_along_axis(state.weight, state.top, axis=-1)
+        norm = 1.0 + state.tail
+        there = others - total * (state.tail * largest) / norm
+        at_top = np.arange(state.weight.shape[-1]) == state.top
+        sure = at_top & (state.tail < 1.0)
+        return np.where(sure, there, total * state.weight / norm - q)
 
 
 # %% ../book/08_loss.ipynb #distributions
@@ -91,48 +118,57 @@ class Distributions:
     """Targets that give every class a weight.
 
     Attributes:
-        q: the weights, shape (N, C), float64; usually of sum one.
+        q: the weights, shape (N, C); usually of sum one.
     """
 
-    q: FloatArray
+    q: Numbers
 
-    def loss(self, state: RowState) -> FloatArray:
-        r"""Return $\sum_i q_i (d_i + L)$ of each row, shape (N,); $0 \log 0 = 0$."""
-        return weighted_sum(self.q, surprise(state), state)
+    def total(self) -> Numbers:
+        """Return the sum of each row's weights, shape (N, 1)."""
+        return self._by_row(Labels.total, lambda: self.q.sum(axis=-1, keepdims=True))
 
-    def gradient(self, state: RowState) -> FloatArray:
-        r"""Return $p_j \sum_{k \ne j} q_k - q_j \sum_{k \ne j} p_k$, shape (N, C)."""
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            other_weights = sums_of_others(self.q)
-            return probabilities(state) * other_weights - self.q * complements(state)
+    def loss(self, state: RowState) -> Numbers:
+        r"""Return $\sum_i q_i (d_i + L)$ of each row, shape (N, 1); $0 \log 0 = 0$."""
 
-    def hessian_product(self, state: RowState, v: FloatArray) -> FloatArray:
+        def general() -> Numbers:
+            gap, total = state.gap + state.gap_error, self.total()
+            return weighted_loss(state, self.q, gap, total)
+
+        return self._by_row(lambda label: label.loss(state), general)
+
+    def gradient(self, state: RowState) -> Numbers:
+        r"""Return $p_j \sum_k q_k - q_j$, shape (N, C)."""
+
+        def general() -> Numbers:
+            at_top = np.arange(state.weight.shape[-1]) == state.top
+            others = np.where(at_top, 0.0, self.q).sum(axis=-1, keepdims=True)
+            own = np.take_along_axis(self.q, state.top, axis=-1)
+            return balance(state, others + own, self.q, others)
+
+        return self._by_row(lambda label: label.gradient(state), general)
+
+    def hessian_product(self, state: RowState, v: Numbers) -> Numbers:
         r"""Return $\sum_k q_k \, p_i (v_i - \sum_j p_j v_j)$, shape (N, C)."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            return self.q.sum(axis=-1, keepdims=True) * curvature(state, v)
+            return self.total() * curvature(state, v)
 
-
-def sums_of_others(q: FloatArray) -> FloatArray:
-    """Return the sum of each row without the entry itself, shape (N, C).
-
-    The largest weight never enters a sum that it is then taken from, so that a one-hot
-    row gives exact zeros and ones.
-
-    Examples:
-        >>> sums_of_others(np.array([[0.0, 1.0, 0.0]]))
-        array([[1., 0., 1.]])
-    """
-    top = np.abs(q).argmax(axis=-1, keepdims=True)
-    largest = np.take_along_axis(q, top, axis=-1)
-    rest = q.copy()
-    np.put_along_axis(rest, top, 0.0, axis=-1)
-    total = rest.sum(axis=-1, keepdims=True)
-    others = largest + (total - q)
-    np.put_along_axis(others, top, total, axis=-1)
-    return others
+    def _by_row(
+        self, of_label: Callable[[Labels], Numbers], general: Callable[[], Numbers]
+    ) -> Numbers:
+        """Treat a row with no more than one weight as the label that it is."""
+        given = np.not_equal(self.q, 0.0)
+        single = given.sum(axis=-1, keepdims=True) <= 1
+        if not single.any():
+            return general()
+        index = given.argmax(axis=-1, keepdims=True)
+        found = of_label(Labels(index, np.take_along_axis(self.q, index, axis=-1)))
+        return found if single.all() else np.where(single, found, general())
 
 
 # %% ../book/08_loss.ipynb #as-targets
+FLOATING = "float16, bfloat16, float32 or float64"
+
+
 def as_targets(
     batch: Batch, targets: npt.ArrayLike, *, check: bool = False
 ) -> Labels | Distributions:
@@ -160,13 +196,13 @@ def as_targets(
         Labels(index=array([[1]]), weight=1.0)
     """
     array = as_array(targets, "targets")
-    kind, shape = array.dtype.kind, array.shape
-    if kind in "iu" and shape == batch.lead:
+    dtype, shape = array.dtype, array.shape
+    if dtype.kind in "iu" and shape == batch.lead:
         return _as_labels(batch, array)
-    if kind == "f" and shape == batch.shape:
+    if is_floating(dtype) and shape == batch.shape:
         q = as_companion(batch, array, "targets")
         if check:
-            _check_distributions(q, float(np.finfo(array.dtype).eps))
+            _check_distributions(q, 2.0 ** (1 - FORMATS[dtype.name].precision))
         return Distributions(q)
     raise _target_error(batch, array)
 
@@ -208,7 +244,8 @@ def _check_distributions(q: FloatArray, eps: float) -> None:
 
 
 def _target_error(batch: Batch, array: npt.NDArray[Any]) -> Exception:
-    kind, shape = array.dtype.kind, array.shape
+    shape = array.shape
+    kind = "f" if is_floating(array.dtype) else array.dtype.kind
     got = f"got dtype {array.dtype} and shape {shape}"
     if kind in "fb" and shape == batch.lead:
         return TypeError(
@@ -217,8 +254,8 @@ def _target_error(batch: Batch, array: npt.NDArray[Any]) -> Exception:
         )
     if kind in "biu" and shape == batch.shape:
         return TypeError(
-            f"targets: this is the shape of distributions, which must be float32 or "
-            f"float64; {got}; convert with .astype(float), or pass the labels, "
+            f"targets: this is the shape of distributions, which must be {FLOATING}; "
+            f"{got}; convert with .astype(float), or pass the labels, "
             f"targets.argmax({batch.axis})"
         )
     whole = batch.shape
@@ -229,8 +266,8 @@ def _target_error(batch: Batch, array: npt.NDArray[Any]) -> Exception:
             f"the classes on axis {axes[0]}, not {batch.axis}; pass axis={axes[0]}"
         )
     expected = (
-        f"expected labels (integers, shape {batch.lead}) or distributions (float32 or "
-        f"float64, shape {batch.shape})"
+        f"expected labels (integers, shape {batch.lead}) or distributions "
+        f"({FLOATING}, shape {batch.shape})"
     )
     error = ValueError if kind in "iuf" else TypeError
     return error(f"targets: {expected}, {got}; nothing is broadcast")

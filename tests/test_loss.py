@@ -12,12 +12,21 @@ import numpy as np
 import pytest
 
 import sxlit
+from rounded import SHORT, as_dtype, misrounded, worst_ulp
 from sameness import same_bits
 from sxlit import bounds
-from sxlit.rowloss import sums_of_others
+from sxlit.accurate import count_undecided
+from sxlit.rounding import FORMATS
 
 INF, NAN = np.inf, np.nan
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
+MODES = pytest.mark.parametrize(
+    ("dtype", "precision"),
+    [
+        *((name, "float64") for name in (*SHORT, "float64")),
+        ("float64", "double-double"),
+    ],
+)
 REDUCTIONS = pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
 NAMES = ["cross_entropy", "cross_entropy_grad", "cross_entropy_hvp"]
 BOTH = pytest.mark.parametrize("f", [sxlit.cross_entropy, sxlit.cross_entropy_grad])
@@ -60,27 +69,46 @@ WEIGHTS = {
 @pytest.mark.theorem("thm-one-hot", "cor-one-hot-batch")
 @pytest.mark.parametrize("name", NAMES)
 @REDUCTIONS
-@DTYPES
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1 / 3, 1.0])
-@pytest.mark.parametrize("weight", WEIGHTS)
-def test_one_hot_equals_label_bit_for_bit(name, reduction, dtype, smoothing, weight):
-    options = {
-        "weight": WEIGHTS[weight],
-        "label_smoothing": smoothing,
-        "reduction": reduction,
-    }
+@MODES
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_one_hot_equals_label_bit_for_bit(name, reduction, dtype, precision, smoothing):
     odd, rng = rows_of_every_kind(), np.random.default_rng(6)
-    batches = [(odd, np.full(9, label)) for label in range(6)]
-    for many in (odd[:5], 10 * rng.standard_normal((300, 6))):
-        batches.append((many, rng.integers(6, size=len(many))))
-    for rows, labels in batches:
-        x = rows.astype(dtype)
-        for target_dtype in ("float32", "float64"):
-            hot = np.eye(6, dtype=target_dtype)[labels]
+    odd[0, :3] = [0.0, -0.0, 0.0]  # both zeros, and ties
+    every = np.repeat(np.arange(6), 9)
+    batches = [(np.tile(odd, (6, 1)), every), (odd[:5], rng.integers(6, size=5))]
+    batches.append((10 * rng.standard_normal((60, 6)), rng.integers(6, size=60)))
+    for weight in WEIGHTS if dtype == "float64" else ("none", "some"):
+        options = {
+            "weight": WEIGHTS[weight],
+            "label_smoothing": smoothing,
+            "reduction": reduction,
+            "precision": precision,
+        }
+        for rows, labels in batches:
+            x, hot = rows.astype(as_dtype(dtype)), np.eye(6)[labels]
             a = ask(name, x, labels, **options)
             assert same_bits(a, ask(name, x, hot, **options))
-        a = ask(name, x.T, labels, axis=0, **options)
-        assert same_bits(a, ask(name, x.T, hot.T, axis=0, **options))
+            hot = hot.astype(as_dtype(dtype))
+            b = ask(name, x.T, labels, axis=0, **options)
+            assert same_bits(b, ask(name, x.T, hot.T, axis=0, **options))
+
+
+@pytest.mark.theorem("thm-one-hot")
+@pytest.mark.parametrize("name", NAMES)
+@MODES
+def test_a_one_hot_row_does_not_see_what_is_beside_it(name, dtype, precision):
+    """Nor does any other: rows are rounded one by one, whatever their arithmetic."""
+    x = rows_of_every_kind().astype(as_dtype(dtype))
+    q = np.random.default_rng(8).dirichlet(np.ones(6), size=9)
+    q[::2] = np.eye(6)[:5]
+    v = np.random.default_rng(9).standard_normal((9, 6))
+    f, soft = getattr(sxlit, name), name == "cross_entropy_hvp"
+    options = {"weight": WEIGHTS["some"], "precision": precision, "reduction": "none"}
+    whole = f(x, q, *([v] if soft else []), **options)
+    for i in range(9):
+        extra = [v[i : i + 1]] if soft else []
+        alone = f(x[i : i + 1], q[i : i + 1], *extra, **options)
+        assert same_bits(whole[i : i + 1], alone)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -311,7 +339,7 @@ def test_unsigned_labels(f):
         ([[0, 1, 0], [1, 0, 0]], TypeError, r"targets.argmax\(1\)"),
         ([[False, True, False]] * 2, TypeError, "shape of distributions"),
         ([True, False], TypeError, r"must be integers; got dtype bool.*astype\(int\)"),
-        (["a", "b"], TypeError, "expected labels"),
+        (["a", "b"], TypeError, r"expected labels .*\(float16, bfloat16, float32 or"),
         ([0], ValueError, "nothing is broadcast"),
         ([[0], [1]], ValueError, "nothing is broadcast"),
         ([[0.2, 0.3, 0.5]], ValueError, "nothing is broadcast"),
@@ -325,7 +353,7 @@ def test_targets_that_are_neither(f, targets, error, match):
 
 
 @BOTH
-@pytest.mark.parametrize("dtype", ["longdouble", "float16", "complex64"])
+@pytest.mark.parametrize("dtype", ["longdouble", "complex64"])
 def test_distributions_of_another_dtype(f, dtype):
     with pytest.raises(TypeError, match="float32"):
         f(np.zeros((1, 2)), np.ones((1, 2), dtype))
@@ -382,8 +410,11 @@ def test_check_targets_refuses_what_is_accepted_without(f, q, match):
 
 @BOTH
 def test_check_targets_forgives_rounding(f):
-    q = np.full((1, 10), 0.1, np.float32)
-    f(np.zeros((1, 10)), q, check_targets=True)
+    for dtype in (*SHORT, ">f4"):
+        q = np.full((1, 10), 0.1).astype(as_dtype(dtype))
+        f(np.zeros((1, 10)), q, check_targets=True)
+        with pytest.raises(ValueError, match="row 0 sums to"):
+            f(np.zeros((1, 10)), q * q.dtype.type(1.5), check_targets=True)
 
 
 # The bounds, against exact values: fractions for the weights, balls for the rest
@@ -557,6 +588,87 @@ def test_every_answer_is_within_its_bound(kind, classes, dtype):
                         assert within(answer, exact, allowed), (name, grade, options)
 
 
+def hard_rows(dtype: np.dtype[Any]) -> np.ndarray:
+    """Calm, far from 0, wide, with two maxima, and ever surer of class 0."""
+    x = np.random.default_rng(16).standard_normal((11, 4))
+    x[1] += 30
+    x[2] *= 50
+    x[3, 1] = x[3, 2] = 4
+    x[4, 1:] = x[4, 0] - 2
+    x[5:] = np.round(x[5:])
+    x[5:, 0] += [9, 16, 30, 100, 200, 650]
+    return x.astype(dtype)
+
+
+def hard_targets(dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
+    """Labels, soft labels, weights of both signs, and halves of an ulp."""
+    rng = np.random.default_rng(17)
+    yield np.arange(11) % 4
+    yield np.zeros(11, int)
+    q = rng.dirichlet(np.ones(4), size=11)
+    yield q
+    yield q.astype(dtype)
+    yield rng.standard_normal((11, 4))
+    tie = 2.0 ** -(min(FORMATS[dtype.name].precision, 50) + 1)
+    odd = tie * (2 * rng.integers(0, 8, (11, 1)) + 1)
+    yield np.hstack([0.5 - odd, 0.5 + odd, np.zeros((11, 2))])
+    yield np.hstack([np.full((11, 1), 0.5), 0.5 - odd, odd, np.zeros((11, 1))])
+
+
+@pytest.mark.theorem("thm-rounded")
+@pytest.mark.parametrize("name", NAMES)
+@REDUCTIONS
+@MODES
+def test_every_answer_is_rounded_correctly(name, reduction, dtype, precision):
+    """In float64 without more precision, within 5/8 ulp."""
+    x = hard_rows(as_dtype(dtype))
+    v = np.random.default_rng(18).standard_normal(x.shape).astype(x.dtype)
+    extra = (v,) if name == "cross_entropy_hvp" else ()
+    weights = (None, [0.3, 1.7, 0.1, 2.0], [1.0, 2.0, 0.0, 1.5])
+    for targets in hard_targets(x.dtype):
+        for weight, smoothing in zip(weights, (0.0, 0.0, 0.1), strict=True):
+            options = {
+                "weight": weight,
+                "label_smoothing": smoothing,
+                "reduction": reduction,
+            }
+            f = getattr(sxlit, name)
+            with count_undecided() as undecided:
+                found = f(x, targets, *extra, **options, precision=precision)
+            q = targets if targets.ndim == 1 else targets.astype(float)
+            exact = exact_answer(name, x.astype(float), q, v.astype(float), **options)
+            assert found.dtype == x.dtype
+            assert undecided.count == 0
+            if dtype == "float64" and precision == "float64":
+                assert worst_ulp(found, exact) <= 0.625
+            else:
+                assert misrounded(found, exact) == []
+
+
+def test_a_weight_that_float64_cannot_hold():
+    """0.1 / 3, and a mean of shares: rounded once, not with each of them."""
+    x, y = np.zeros((3, 3)), [0, 1, 2]
+    options = {"label_smoothing": 0.1, "weight": [0.1, 0.2, 0.7]}
+    for name in ("cross_entropy", "cross_entropy_grad"):
+        found = getattr(sxlit, name)(x, y, **options, precision="double-double")
+        exact = exact_answer(name, x, np.array(y), x, **options)
+        assert misrounded(found, exact) == []
+
+
+def test_what_cancels_to_nothing_is_counted():
+    """The gradient at its exact optimum is 0; a hundred bits cannot say so."""
+    x, q = np.log([[0.2, 0.3, 0.5]]), np.array([[0.2, 0.3, 0.5]])
+    with count_undecided() as undecided:
+        flat = sxlit.cross_entropy_grad([[1.0, 1.0, 1.0]], [0], label_smoothing=1.0)
+    assert undecided.count > 0
+    assert np.abs(flat).max() < 1e-30
+    allowed = bounds.cross_entropy_grad(
+        x, q, numerics=bounds.Numerics.required("float64")
+    )
+    exact = exact_answer("cross_entropy_grad", x, q, x)
+    assert within(sxlit.cross_entropy_grad(x, q), exact, allowed)
+
+
 def as_others_do(
     name: str, x: np.ndarray, y: np.ndarray, v: np.ndarray, w: np.ndarray, e: float
 ) -> np.ndarray:
@@ -666,6 +778,21 @@ def test_a_row_without_softmax_is_lost_even_if_it_weighs_nothing(name, smoothing
     assert (found[2] == 0).all()
 
 
+@ALL
+def test_infinite_logits_cost_nothing_where_the_weight_is_zero(name):
+    """The limit of 0 times the loss, also where the loss itself is infinite."""
+    rows = np.array([[INF, 0.0], [-INF, 0.0], [INF, INF]])
+    for labels in ([1, 0, 0], [1, 0, 1]):
+        weight = np.ones(2)
+        for row, label in zip(rows, labels, strict=True):
+            weight = np.where(np.arange(2) == label, 0.0, 1.0)
+            options = {"weight": weight, "reduction": "none"}
+            for targets in ([label], np.eye(2)[[label]]):
+                found = ask(name, row[None], targets, **options)
+                lost = np.isinf(row).sum() > 1 and name != "cross_entropy"
+                assert np.isnan(found).all() if lost else (found == 0).all()
+
+
 @pytest.mark.parametrize(
     ("weight", "smoothing", "loss"),
     [([0.0, 1.0], 0.0, 0.0), ([0.0, 1.0], 0.5, 0.0), (None, 0.5, INF)],
@@ -682,12 +809,20 @@ def test_a_masked_class(weight, smoothing, loss):
 
 
 @ALL
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [*SHORT, "float64"])
 def test_the_logits_decide_the_dtype(name, dtype):
-    x = np.zeros((2, 3), dtype)
-    for other in ("float32", "float64"):
-        targets = np.full((2, 3), 1 / 3, other)
-        assert ask(name, x, targets, weight=np.ones(3, other)).dtype == dtype
+    x = np.zeros((2, 3), as_dtype(dtype))
+    for other in map(as_dtype, (*SHORT, "float64")):
+        targets = np.full((2, 3), 1 / 3).astype(other)
+        for reduction in ("none", "sum", "mean"):
+            options = {"weight": np.ones(3, other), "reduction": reduction}
+            assert ask(name, x, targets, **options).dtype == x.dtype
+
+
+@ALL
+def test_another_precision_is_refused(name):
+    with pytest.raises(ValueError, match="precision: expected 'float64' or"):
+        ask(name, np.zeros((2, 3)), [0, 1], precision="float128")
 
 
 @ALL
@@ -700,7 +835,7 @@ def test_the_logits_decide_the_dtype(name, dtype):
         ({"weight": [1, -1, 1]}, ValueError, r"weight\[1\] is -1.0: .* not negative"),
         ({"weight": [1, 1, INF]}, ValueError, r"weight\[2\] is inf: expected finite"),
         ({"weight": [NAN, 1, 1]}, ValueError, r"weight\[0\] is nan: expected finite"),
-        ({"weight": ["a", "b", "c"]}, TypeError, "weight: expected float32"),
+        ({"weight": ["a", "b", "c"]}, TypeError, "weight: expected float16, bfloat16"),
         ({"label_smoothing": -0.1}, ValueError, "from 0 to 1, got -0.1"),
         ({"label_smoothing": 1.5}, ValueError, "from 0 to 1, got 1.5"),
         ({"label_smoothing": NAN}, ValueError, "from 0 to 1, got nan"),
@@ -785,7 +920,7 @@ def test_labels_for_another_class_axis(name):
 @ALL
 def test_probabilities_twice(name):
     p = sxlit.softmax(np.random.default_rng(1).standard_normal((5, 3)))
-    for given in (p, p.astype(np.float32)):
+    for given in (p, *(p.astype(as_dtype(name)) for name in SHORT)):
         with pytest.warns(UserWarning, match="pass the scores before softmax") as seen:
             ask(name, given, p)
         assert seen[0].filename == __file__
@@ -936,7 +1071,7 @@ def test_sums_of_others_are_within_their_lemma():
                 scale * rng.standard_normal((8, classes))
             )
             growth = np.expm1(f64.summing(classes) + 2 * f64.rounding)
-            for row, found in zip(q, sums_of_others(q), strict=True):
+            for row, found in zip(q, bounds._sums_of_others(q), strict=True):
                 exact = [Fraction(float(value)) for value in row]
                 for j, other in enumerate(found):
                     rest = exact[:j] + exact[j + 1 :]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from flint import arb, ctx
 
 import sxlit
+from rounded import SHORT, as_dtype, misrounded, worst_ulp
 from sameness import same_bits
+from sxlit.accurate import count_undecided
 from sxlit.lse import EMPTY_SUM, combine, log_sum
 
 INF, NAN = np.inf, np.nan
@@ -283,6 +287,97 @@ def test_the_diagonal_keeps_its_digits():
     """p (1 - p) at p = 1 - 4.1e-9, where 1 - p cancels in float32."""
     corner = sxlit.softmax_jacobian(np.array([20, 0, 0], np.float32))[0, 0]
     assert corner == pytest.approx(4.1223072193875e-09, rel=1e-6)
+
+
+# The rounding of products
+
+
+def balls(values: np.ndarray) -> list[arb]:
+    return [arb(float(value)) for value in values]
+
+
+def shares(row: np.ndarray) -> list[arb]:
+    top = arb(float(row.max()))
+    weights = [(v - top).exp() if v > -1e300 else arb(0) for v in balls(row)]
+    return [weight / sum(weights, arb(0)) for weight in weights]
+
+
+def exact_products(row: np.ndarray, v: np.ndarray) -> dict[str, list[arb]]:
+    """By name, what is exact of the products with `v` at a row of logits."""
+    p, w = shares(row), balls(v)
+    mean = sum((a * b for a, b in zip(p, w, strict=True)), arb(0))
+    whole, n = sum(w, arb(0)), range(len(p))
+    others = [sum((p[j] for j in n if j != i), arb(0)) for i in n]
+    return {
+        "softmax_jvp": [a * (b - mean) for a, b in zip(p, w, strict=True)],
+        "log_softmax_jvp": [b - mean for b in w],
+        "log_softmax_vjp": [b - a * whole for a, b in zip(p, w, strict=True)],
+        "logsumexp_jvp": [mean],
+        "logsumexp_vjp": [a * w[0] for a in p],
+        "softmax_jacobian": [
+            p[i] * (others[i] if i == j else -p[j]) for i in n for j in n
+        ],
+    }
+
+
+@pytest.fixture
+def many_bits() -> Iterator[None]:
+    before, ctx.prec = ctx.prec, 1000
+    yield
+    ctx.prec = before
+
+
+@pytest.mark.parametrize("dtype", [*SHORT, "float64"])
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.usefixtures("many_bits")
+def test_products_are_rounded_correctly(classes, dtype):
+    rng = np.random.default_rng(classes)
+    spread = np.array([0.1, 1.0, 10.0])[np.arange(12) % 3, None]
+    x = (spread * rng.standard_normal((12, classes))).astype(as_dtype(dtype))
+    v = (3.0 * rng.standard_normal((12, classes))).astype(x.dtype)
+    x[1, 1:] = -INF
+    v[1, 0] = 0  # where one class is left, the rest are ties of exact numbers
+    exact = [exact_products(*rows) for rows in zip(x, v, strict=True)]
+    for name in exact[0]:
+        f = getattr(sxlit, name)
+        other = {"softmax_jacobian": (), "logsumexp_vjp": (v[:, 0],)}.get(name, (v,))
+        wanted = [value for each in exact for value in each[name]]
+        if dtype == "float64":
+            assert worst_ulp(f(x, *other), wanted) <= 0.625, name
+        with count_undecided() as undecided:
+            result = f(x, *other, precision="double-double")
+        wrong = misrounded(result, wanted)
+        assert len(wrong) <= undecided.count <= (dtype == "float64"), name
+
+
+@pytest.mark.parametrize("dtype", [*SHORT, "float64"])
+def test_what_cancels_on_paper_is_exactly_zero(dtype):
+    """Equal directions, and tied logits whose mean is one of the entries."""
+    x = np.array([[3, 1, 0.5], [0, 0, 0], [2, 2, -INF]], as_dtype(dtype))
+    v = np.array([[0.1] * 3, [1, 2, 3], [0.3, 0.3, 7]], as_dtype(dtype))
+    zero = np.array([[1, 1, 1], [0, 1, 0], [1, 1, 0]], bool)
+    with count_undecided() as undecided:
+        for f in (sxlit.softmax_jvp, sxlit.softmax_vjp, sxlit.log_softmax_jvp):
+            for precision in ("float64", "double-double"):
+                assert (f(x, v, precision=precision)[zero] == 0).all()
+        g = np.array([[1, -1, 0.5], [1, 1, 1], [0.3, 0.3, 0]], as_dtype(dtype))
+        assert (sxlit.log_softmax_vjp(x, g)[1:] == 0).all()
+        assert sxlit.logsumexp_jvp(x, np.array([[0, 0, 0], [1, 1, -2], [3, -3, 1]]))[
+            1:
+        ].tolist() == [0, 0]
+    assert undecided.count == 0
+
+
+def test_a_large_jacobian_is_made_in_parts(x):
+    """More classes than numbers fit a block: the same entries, symmetric, the same."""
+    row = np.random.default_rng(4).standard_normal(300)
+    matrix = sxlit.softmax_jacobian(row)
+    p = sxlit.softmax(row)
+    wanted = np.diag(p) - np.outer(p, p)
+    np.testing.assert_allclose(matrix, wanted, rtol=1e-13, atol=0)
+    assert same_bits(matrix, matrix.T.copy())
+    many = sxlit.softmax_jacobian(np.stack([row, row + 1.0, row[::-1]]))
+    assert same_bits(many[0], matrix)
 
 
 # The monoid

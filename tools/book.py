@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import accuracy
 import checks
 import zero
 from sxlit_conformance import record, report, semantics
@@ -24,6 +25,7 @@ RECORDS = ROOT / "conformance" / "sxlit_conformance" / "records"
 LADDERS = BOOK / "_ladder"
 GENERATED = BOOK / "_generated"
 THEOREMS = ROOT / "tests" / "theorems.json"
+ACCURACY = ROOT / "benchmarks" / "accuracy.csv"
 
 
 class BookError(Exception):
@@ -61,6 +63,7 @@ def generate(
     (target / "semantics.md").write_text(semantics.markdown(read), encoding="utf-8")
     tables = zero.pages(zero.ladders(LADDERS), read, LADDERS)
     (target / "zero.md").write_text(tables, encoding="utf-8")
+    (target / "accuracy.md").write_text(accuracy.markdown(ACCURACY), encoding="utf-8")
     checks.write(theorems, read, target / "checks.json")
 
 

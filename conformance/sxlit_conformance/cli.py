@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Literal, NoReturn
 
 from sxlit_conformance import (
+    audit,
     corpus,
     ledger,
     locate,
@@ -25,7 +26,7 @@ from sxlit_conformance.expression import ExpressionError, parse
 from sxlit_conformance.judge import Oracle, Rules, SuiteError
 from sxlit_conformance.locate import AdapterError
 from sxlit_conformance.model import Case, Claim, Reference
-from sxlit_conformance.operations import OPERATIONS
+from sxlit_conformance.operations import OPERATIONS, SEARCHED
 from sxlit_conformance.process import Limits
 from sxlit_conformance.repro import ReproError, declared, snippet
 from sxlit_conformance.session import Options, conduct, status
@@ -116,6 +117,31 @@ def _parser() -> argparse.ArgumentParser:
     case.add_argument("case")
     case.set_defaults(do=_show)
 
+    auditing = commands.add_parser("audit", help="the oracle against a second formula")
+    auditing.add_argument("-k", metavar="EXPR", help="only cases whose id matches EXPR")
+    auditing.add_argument(
+        "--again", action="store_true", help="what is cached already, too"
+    )
+    auditing.set_defaults(do=_audit)
+
+    seeking = commands.add_parser("search", help="the worst case for an adapter")
+    seeking.add_argument("operation", choices=("all", *SEARCHED), metavar="OPERATION")
+    seeking.add_argument("adapter")
+    seeking.add_argument("--dtype", choices=FLOATS)
+    limit = seeking.add_mutually_exclusive_group()
+    limit.add_argument("--seconds", type=_seconds, help="for each operation and dtype")
+    limit.add_argument(
+        "--evaluations", type=_count, default=20_000, help="rows (20000): repeatable"
+    )
+    seeking.add_argument("--seed", type=int, default=0)
+    seeking.add_argument("--grade", choices=corpus.GRADES, default="standard")
+    seeking.add_argument("--device", default="cpu")
+    seeking.add_argument("--mode", default="eager")
+    seeking.add_argument(
+        "--python", metavar="INTERPRETER", help="whose environment has the framework"
+    )
+    seeking.set_defaults(do=_search)
+
     repro = commands.add_parser("repro", help="a program that shows a disagreement")
     repro.add_argument("case")
     repro.add_argument("adapter")
@@ -200,6 +226,42 @@ def _show(arguments: argparse.Namespace) -> int:
     case = _case(arguments.case)
     print(show.case_text(case, *truth()))
     return 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    truth()  # one line where Arb is missing
+    select = parse(arguments.k) if arguments.k is not None else lambda key: True
+    cases = [case for case in corpus.load() if select(case.id)]
+    if not cases:
+        raise AdapterError(f"-k {arguments.k!r}: no case is selected")
+    print(audit.audit(cases, again=arguments.again, progress=_progress()))
+    return 0
+
+
+def _search(arguments: argparse.Namespace) -> int:
+    """0 where nothing exceeds its bound, 1 where something does, 2 for no answer."""
+    _, rules = truth()
+    from sxlit_conformance.search_run import Wish, search, text
+
+    every = arguments.operation == "all"
+    wish = Wish(
+        operations=SEARCHED if every else (arguments.operation,),
+        dtypes=(arguments.dtype,) if arguments.dtype else (),
+        grade=arguments.grade,
+        seed=arguments.seed,
+        seconds=arguments.seconds,
+        evaluations=arguments.evaluations,
+        device=arguments.device,
+        mode=arguments.mode,
+    )
+    interpreter = sys.executable
+    if arguments.python:
+        interpreter = _program(arguments.python, f"--python {arguments.python}")
+    exceeds = []
+    for found in search(locate.resolve(arguments.adapter, interpreter), wish, rules):
+        print(text(found), flush=True)
+        exceeds.append(found.exceeds)
+    return int(any(exceeds)) if exceeds else 2
 
 
 def _repro(arguments: argparse.Namespace) -> int:
@@ -288,11 +350,15 @@ def _interpreters(given: Sequence[str], adapters: Sequence[str]) -> dict[str, st
                 f"--python {entry}: expected ADAPTER=INTERPRETER for an adapter of "
                 "this run"
             )
-        path = shutil.which(interpreter)
-        if path is None:
-            raise AdapterError(f"--python {entry}: {interpreter} is no program")
-        found[name] = path
+        found[name] = _program(interpreter, f"--python {entry}")
     return found
+
+
+def _program(interpreter: str, option: str) -> str:
+    path = shutil.which(interpreter)
+    if path is None:
+        raise AdapterError(f"{option}: {interpreter} is no program")
+    return path
 
 
 def _index(text: str) -> tuple[int, ...]:
@@ -316,6 +382,12 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < 1e6:
         raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
     return seconds
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a number of rows, got {text!r}")
+    return int(text)
 
 
 def _progress() -> runner.Progress:

@@ -119,6 +119,23 @@ def measure(
     """
     if array.size == 0:
         return None
+    error, ratio, lost = quotients(array, reference, allowed)
+    # The specials first: they say more than a number that is off without bound.
+    order = np.lexsort((-ratio.ravel(), ~lost.ravel()))
+    index = np.unravel_index(int(order[0]), ratio.shape)
+    worst = tuple(int(i) for i in index)
+    if lost[worst] or not np.isfinite(reference.hi[worst]):
+        return Measure(float(ratio[worst]), worst, None, None)
+    size = ulp(float(reference.hi[worst]), dtype)
+    with np.errstate(over="ignore"):  # at a reference of zero an ulp is tiny
+        units = float(error[worst] / size), float(allowed[worst] / size)
+    return Measure(float(ratio[worst]), worst, *units)
+
+
+def quotients(
+    array: Array, reference: Reference, allowed: Floats
+) -> tuple[Floats, Floats, Array]:
+    """Of each element: its error, error / allowed, and whether a special is missed."""
     answer = array.astype(np.float64)
     hi, lo = reference.hi, reference.lo
     finite = np.isfinite(hi)
@@ -128,17 +145,8 @@ def measure(
         error = np.where(np.isfinite(answer) & ~np.isnan(error), error, np.inf)
         quotient = np.where(error == 0, 0.0, error / allowed)
     ratio = np.where(finite, quotient, np.where(met, 0.0, np.inf))
-    # The specials first: they say more than a number that is off without bound.
-    rank = np.where(~finite & ~met | finite & ~np.isfinite(answer), 1, 0)
-    order = np.lexsort((-ratio.ravel(), -rank.ravel()))
-    index = np.unravel_index(int(order[0]), ratio.shape)
-    worst = tuple(int(i) for i in index)
-    if not finite[worst] or not np.isfinite(answer[worst]):
-        return Measure(float(ratio[worst]), worst, None, None)
-    size = ulp(float(hi[worst]), dtype)
-    with np.errstate(over="ignore"):  # at a reference of zero an ulp is tiny
-        units = float(error[worst] / size), float(allowed[worst] / size)
-    return Measure(float(ratio[worst]), worst, *units)
+    lost = np.where(finite, ~np.isfinite(answer), ~met)
+    return error, ratio, lost
 
 
 def vacuity(reference: Reference, allowed: Floats) -> float:

@@ -97,3 +97,6 @@ OPERATIONS: Mapping[str, Operation] = {
 
 # What an option with a closed set of words may be; an axis is any integer.
 OPTION_WORDS: Mapping[str, tuple[str, ...]] = {"reduction": ("mean", "sum", "none")}
+
+# What a search climbs: a survey's questions have no bound.
+SEARCHED = tuple(name for name, known in OPERATIONS.items() if not known.formula)

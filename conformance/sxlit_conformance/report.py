@@ -43,6 +43,7 @@ def markdown(records: Sequence[Record]) -> str:
         parts += [_matrix(here, lambda v: v.grade != "hra", _counts)]
         parts += ["Largest finite error, as a multiple of the allowed one:"]
         parts += [_matrix(here, lambda v: v.grade == "standard", _ratio)]
+        parts += [_VACUITY, _matrix(here, lambda v: v.grade == "standard", _vacuity)]
         parts += [f"## High relative accuracy: {device}, {mode}"]
         parts += [_matrix(here, lambda v: v.grade == "hra", _counts)]
     targets: set[str] = set()
@@ -80,6 +81,11 @@ _LEGEND = (
     "A plain number counts claims that hold. Deviations are counted by name: *known* "
     "stands below with its reason, *miss* is a promise that was not asked for, "
     "*unsupported* an option that the adapter does not take."
+)
+
+_VACUITY = (
+    "Largest vacuity, the tolerance of a case over its largest certified value: at 1 "
+    "zeros would pass, and the suite does not ask."
 )
 
 
@@ -178,6 +184,11 @@ def _ratio(verdicts: Sequence[Verdict]) -> str:
     ratios = [verdict.ratio for verdict in verdicts if verdict.ratio is not None]
     finite = [ratio for ratio in ratios if math.isfinite(ratio)]
     return number(max(finite)) if finite else "–"
+
+
+def _vacuity(verdicts: Sequence[Verdict]) -> str:
+    measured = [v.vacuity for v in verdicts if v.vacuity is not None]
+    return number(max(measured)) if measured else "–"
 
 
 def _known(record: Record, targets: set[str]) -> list[str]:

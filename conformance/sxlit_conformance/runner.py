@@ -75,7 +75,7 @@ def run(
     progress: Progress = lambda done, planned, case: None,
 ) -> Run:
     """Ask an adapter all that is planned; AdapterError where it does not start."""
-    hello = _greet(adapter, limits)
+    hello = greet(adapter, limits)
     for device in devices:
         if device not in hello["devices"]:
             raise AdapterError(
@@ -89,7 +89,7 @@ def run(
     for (device, mode), part in itertools.groupby(
         claims, lambda claim: (claim.device, claim.mode)
     ):
-        with _Session(adapter, hello, device, mode, limits) as session:
+        with Session(adapter, hello, device, mode, limits) as session:
             for group, observation, arguments in _observe(
                 session, list(part), outcome, generators
             ):
@@ -106,8 +106,8 @@ def run(
     return outcome
 
 
-def _greet(adapter: Adapter, limits: Limits) -> Mapping[str, Any]:
-    with _Session(adapter, {}, "", "", limits) as session:
+def greet(adapter: Adapter, limits: Limits) -> Mapping[str, Any]:
+    with Session(adapter, {}, "", "", limits) as session:
         hello = session.greet()
     core = [name for name, operation in OPERATIONS.items() if operation.core]
     if not set(core) & set(hello["operations"]):
@@ -119,7 +119,7 @@ def _greet(adapter: Adapter, limits: Limits) -> Mapping[str, Any]:
 
 
 def _observe(
-    session: _Session,
+    session: Session,
     claims: Sequence[Claim],
     outcome: Run,
     generators: Generators | None,
@@ -167,7 +167,7 @@ def _observe(
             row[case.operation] = 0
 
 
-class _Session:
+class Session:
     """An adapter on one device and in one mode, with a new worker when one is lost."""
 
     def __init__(

@@ -151,7 +151,8 @@ def _failure(adapter: str, verdict: Verdict, stderr: str) -> Iterator[str]:
         if verdict.error_ulp is not None:
             measured += f": off by {number(verdict.error_ulp)} ulp"
             measured += f", allowed {number(verdict.allowed_ulp)}"
-        yield f"{measured} ({verdict.theorem})"
+        empty = f", vacuity {number(verdict.vacuity)}" if verdict.vacuity else ""
+        yield f"{measured} ({verdict.theorem}{empty})"
     if last := [line for line in stderr.splitlines() if line.strip()]:
         yield f"    stderr: {last[-1].strip()[:200]}"
     words = ["sxlit-conformance", "repro", verdict.case, adapter]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import flint
@@ -21,6 +22,7 @@ import numpy as np
 from flint import arb, fmpq
 
 from sxlit_conformance.model import Array, Floats, Reference
+from sxlit_conformance.oracle.audit import confirm
 from sxlit_conformance.oracle.cache import cache_directory, digest, load, save
 from sxlit_conformance.oracle.elements import ANSWERS, ELEMENTS, answers
 from sxlit_conformance.oracle.formulas import FORMULAS, LOSSES, REDUCED
@@ -51,13 +53,29 @@ class UndecidedError(ArithmeticError):
 def reference(
     operation: str, arguments: Mapping[str, Array], options: Mapping[str, Any]
 ) -> Reference:
-    """The exact result of an operation as (hi, lo), from the cache or computed."""
-    path = cache_directory() / f"{digest(operation, arguments, options)}.npz"
-    known = load(path)
+    """The exact result of an operation as (hi, lo), from the cache or computed.
+
+    Nothing is cached, or returned, that a second formula has not confirmed.
+    """
+    known = cached(operation, arguments, options)
     if known is None:
         known = compute(operation, arguments, options)
-        save(path, known)
+        confirm(operation, arguments, options, known)
+        save(cache_path(operation, arguments, options), known)
     return known
+
+
+def cached(
+    operation: str, arguments: Mapping[str, Array], options: Mapping[str, Any]
+) -> Reference | None:
+    """What the cache holds of an operation; all of it was confirmed."""
+    return load(cache_path(operation, arguments, options))
+
+
+def cache_path(
+    operation: str, arguments: Mapping[str, Array], options: Mapping[str, Any]
+) -> Path:
+    return cache_directory() / f"{digest(operation, arguments, options)}.npz"
 
 
 def compute(
