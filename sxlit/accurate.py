@@ -130,7 +130,7 @@ def rounded(
     *,
     options: Sequence[Any] = (),
     precision: Precision = "float64",
-    size: int = 0,
+    width: int = 0,
 ) -> npt.NDArray[Any]:
     """Evaluate a formula row by row, in as many digits as it takes, and round once.
 
@@ -141,7 +141,7 @@ def rounded(
         dtype: what the results are rounded to.
         options: further float64 arrays, for all rows.
         precision: "float64" or "double-double".
-        size: how many numbers a row leads to, if more than it has.
+        width: how many numbers a row leads to, if more than it has.
 
     Returns:
         The results, of the dtype asked for; none is -0.
@@ -153,7 +153,7 @@ def rounded(
     check_precision(precision)
     blocks = []
     with _quietly_by_rows():
-        for part in _blocks(arrays, size):
+        for part in _blocks(arrays, width):
             found = settle(_evaluate(formula, part, options, Pair), dtype, precision)
             left = ~found.decided.all(axis=tuple(range(1, found.decided.ndim)))
             if left.any():
@@ -188,9 +188,9 @@ def _evaluate(
     return formula(*given, *map(kind.exactly, options))[...]
 
 
-def _blocks(arrays: Arrays, size: int = 0) -> Iterator[Arrays]:
+def _blocks(arrays: Arrays, width: int = 0) -> Iterator[Arrays]:
     """Some rows at a time; one block even where there are no rows."""
-    count = max(1, BLOCK // max(1, size, arrays[0].shape[-1]))
+    count = max(1, BLOCK // max(1, width, arrays[0].shape[-1]))
     for start in range(0, max(1, len(arrays[0])), count):
         yield [array[start : start + count] for array in arrays]
 

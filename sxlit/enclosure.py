@@ -184,9 +184,8 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
         """Put what is known where the digits or the error came to nothing.
 
         That is what float64 says, exactly, if an input is infinite, NaN or exactly 0,
-        and none is of unknown sign; and nothing else. In a sum no sign matters: an
-        infinity stays one, whatever real number is added; but 0 plus what is not known
-        is not known.
+        and none is of unknown sign; and nothing else. In a sum no sign matters, as an
+        infinity stays one whatever is added; but 0 plus something unknown is unknown.
         """
         good = np.isfinite(self.lo + self.error)
         if good.all():

@@ -131,7 +131,7 @@ def round_to(
         value, decided = _plainly(high, low, radius, form)
         if (left := ~decided).any():
             a, b, e, c = (part[left] for part in (high, low, radius, third))
-            value[left], decided[left] = _carefully(a, b, e, c, form, exponent)
+            value[left], decided[left] = _carefully(a, b, e, c, form, 0)
         return Rounded(value.astype(kind), decided)
     found = _carefully(high, low, radius, third, form, exponent)
     return Rounded(found.value.astype(kind), found.decided)

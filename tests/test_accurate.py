@@ -251,7 +251,7 @@ def test_formulas_may_lead_to_many_numbers(monkeypatch: pytest.MonkeyPatch) -> N
         return x[:, :, None] * x[:, None, :]
 
     x = np.arange(40.0).reshape(4, 10)
-    found = rounded(outer, [x], np.dtype(float), size=100)
+    found = rounded(outer, [x], np.dtype(float), width=100)
     assert np.array_equal(found, x[:, :, None] * x[:, None, :])
     assert seen == [(1, 10)] * 4
 

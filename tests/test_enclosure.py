@@ -276,6 +276,9 @@ def test_nothing_is_claimed_of_what_is_unknown(kind: Any) -> None:
         found = operation(unknown, kind.exactly([3.0]))
         assert np.isinf(found.error).all()
         assert np.isfinite(found.hi).all()
+    assert np.isinf((unknown + 0.0).error).all()
+    assert (unknown + INF).hi == INF
+    assert (INF - perhaps).hi == INF
     assert (perhaps * perhaps).error > 0.0  # though 1e-600 is not a float64
 
 

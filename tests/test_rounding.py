@@ -211,3 +211,13 @@ def test_the_cast_of_others_rounds_twice() -> None:
 def test_other_dtypes_are_refused() -> None:
     with pytest.raises(TypeError, match="expected one of float64"):
         round_to(1.0, 0.0, 0.0, np.int32)
+
+
+@SHORT
+def test_shapes_do_not_matter(name: str) -> None:
+    hi = np.array([[1.0, 1.0 + 2.0**-9], [np.inf, 3.0], [1e-50, 1.0 + 2.0**-12]])
+    nothing = np.zeros((3, 1), np.intc)
+    found = round_to(hi, 0.0, 1e-30, DTYPES[name], nothing, 0.0 * nothing)
+    for x, value, decided in zip(hi.flat, *map(np.ravel, found), strict=True):
+        alone = round_to(x, 0.0, 1e-30, DTYPES[name])
+        assert (value, decided) == (alone.value, alone.decided)
