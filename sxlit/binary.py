@@ -202,8 +202,10 @@ def binary_cross_entropy(
     is 0. A NaN in a logit or target makes this loss NaN. The mean of nothing is NaN,
     the sum 0.
 
-    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
-    `sxlit.bounds.binary_cross_entropy`, relative to the loss for targets from 0 to 1.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless a target
+    outside [0, 1] makes its terms cancel too many of a hundred bits; then at most
+    `sxlit.bounds.binary_cross_entropy`, which for targets from 0 to 1 is relative to
+    the loss.
 
     Examples:
         >>> float(binary_cross_entropy([2.0, -1.0], [1, 0]).round(4))
@@ -233,7 +235,7 @@ def answer_gradients(
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         no = (1.0 - q) * probability(x)
         yes = q * probability(-x) * a
-        return w * (no - yes) / denominator + 0.0  # which makes a -0 of it 0
+        return w * (no - yes) / denominator
 
 
 def binary_cross_entropy_grad(
@@ -270,9 +272,10 @@ def binary_cross_entropy_grad(
     At the edges: the limits at -inf and +inf, which are finite. A NaN in a logit or
     target makes this entry NaN. An empty array has an empty gradient.
 
-    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`); so at most
-    `sxlit.bounds.binary_cross_entropy_grad`, relative to the entry for the targets 0
-    and 1.
+    Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless the two
+    terms of a share cancel too many of a hundred bits, as where $q$ is $\sigma(x)$ to
+    the last digit; then at most `sxlit.bounds.binary_cross_entropy_grad`, which for the
+    targets 0 and 1 is relative to the entry.
 
     Examples:
         >>> binary_cross_entropy_grad([0.0, 0.0], [1, 0])

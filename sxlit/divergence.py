@@ -223,7 +223,7 @@ def kl_divergence(
     two sums are equal the result is not negative, elsewhere it may be.
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless the sums
-    differ and this cancels all but the last of a hundred bits; then at most
+    differ and this cancels too many of a hundred bits; then at most
     `sxlit.bounds.kl_divergence`, which is relative to the result where the sums are
     equal, however close `p` and `q` are.
 
@@ -274,7 +274,7 @@ def remainder(delta: Numbers, factorials: Numbers = FACTORIALS) -> Numbers:
 
 
 def log_ratios(x: RowState, y: RowState, norms: Numbers) -> Numbers:
-    r"""Return $(d^y_i - d^x_i) + N$ for two rows and a number N, shape (N, C)."""
+    r"""Return $(d^y_i - d^x_i) + \tilde L$ with one of `norms` a row, shape (N, C)."""
     return (y.gap - x.gap) + ((y.gap_error - x.gap_error) + norms)
 
 

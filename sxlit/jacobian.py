@@ -94,7 +94,7 @@ def softmax_jacobian(
             [batch.rows],
             batch.dtype,
             precision=precision,
-            size=some * classes,
+            width=some * classes,
         )
         for start in range(0, classes, some)
     ]
@@ -139,7 +139,7 @@ def softmax_jvp(
     empty result.
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless $v_i$
-    and the mean cancel all but the last of a hundred bits; then at most
+    and the mean cancel too many of a hundred bits; then at most
     `sxlit.bounds.softmax_jvp`, an absolute bound, as always.
 
     Examples:
@@ -242,7 +242,7 @@ def log_softmax_jvp(
     in softmax, makes its row NaN.
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless $v_i$
-    and the mean cancel all but the last of a hundred bits; then at most
+    and the mean cancel too many of a hundred bits; then at most
     `sxlit.bounds.log_softmax_jvp`, an absolute bound, as always.
 
     Examples:
@@ -288,8 +288,8 @@ def log_softmax_vjp(
     exactly where softmax is.
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless the two
-    parts, or the $g_j$ in their sum, cancel all but the last of a hundred bits; then at
-    most `sxlit.bounds.log_softmax_vjp`, an absolute bound, as always.
+    parts, or the $g_j$ in their sum, cancel too many of a hundred bits; then at most
+    `sxlit.bounds.log_softmax_vjp`, an absolute bound, as always.
 
     Examples:
         >>> log_softmax_vjp([0.0, 0.0], [1.0, 0.0])
@@ -308,7 +308,7 @@ def log_softmax_vjp(
 
 
 def _less_share(state: RowState, g: Numbers) -> Numbers:
-    r"""Return $g_i - e_i \sum_j g_j / s$: exactly 0 where all entries are equal."""
+    r"""Return $g_i - e_i \sum_j g_j / s$, shape (N, C)."""
     whole = g.sum(axis=-1, keepdims=True)
     return g - state.weight * whole / (1.0 + state.tail)
 
@@ -340,8 +340,8 @@ def logsumexp_jvp(
     At the edges: 0 where every logit is -inf; NaN where softmax or `v` holds one.
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless the
-    terms cancel all but the last of a hundred bits; then at most
-    `sxlit.bounds.logsumexp_jvp`, an absolute bound, as always.
+    terms cancel too many of a hundred bits; then at most `sxlit.bounds.logsumexp_jvp`,
+    an absolute bound, as always.
 
     Examples:
         >>> float(logsumexp_jvp([0.0, 0.0], [1.0, 0.0]))

@@ -151,7 +151,7 @@ def sigmoid_jvp(
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
-        v: the direction, the shape of `x`; nothing is broadcast.
+        v: the direction, the shape of `x`, any of these dtypes; nothing is broadcast.
         precision: as `sigmoid`.
 
     Returns:
@@ -183,7 +183,7 @@ def sigmoid_vjp(
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
-        g: the cotangent, the shape of `x`; nothing is broadcast.
+        g: the cotangent, the shape of `x`, any of these dtypes; nothing is broadcast.
         precision: as `sigmoid`.
 
     Returns:
@@ -214,7 +214,7 @@ def log_sigmoid_jvp(
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
-        v: the direction, the shape of `x`; nothing is broadcast.
+        v: the direction, the shape of `x`, any of these dtypes; nothing is broadcast.
         precision: as `sigmoid`.
 
     Returns:
@@ -246,7 +246,7 @@ def log_sigmoid_vjp(
 
     Args:
         x: log-odds, any shape; see `sigmoid` for dtypes.
-        g: the cotangent, the shape of `x`; nothing is broadcast.
+        g: the cotangent, the shape of `x`, any of these dtypes; nothing is broadcast.
         precision: as `sigmoid`.
 
     Returns:

@@ -313,7 +313,7 @@ def evaluate(
         if kind not in denominators:
             found = problem.denominator(kind.exactly)
             denominators[kind] = np.where(np.equal(found, 0.0), np.inf, found)
-        return values / denominators[kind]  # no weight, no gradient
+        return values / denominators[kind]
 
     def formula(rows: Numbers, targets: Numbers, *more: Numbers) -> Numbers:
         along, options = more[: len(directions)], more[len(directions) :]
@@ -401,8 +401,8 @@ def cross_entropy(
     weight of 0, is NaN; the sum is 0; "none" of an empty batch is empty.
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), also where
-    $p_y \to 1$, unless weights of both signs cancel all but the last of a hundred bits;
-    then at most `sxlit.bounds.cross_entropy`, an absolute bound, as always.
+    $p_y \to 1$, unless weights of both signs cancel too many of a hundred bits; then at
+    most `sxlit.bounds.cross_entropy`, an absolute bound, as always.
 
     Examples:
         >>> float(cross_entropy([[2.0, 1.0, 0.1]], [0]).round(4))
@@ -499,8 +499,9 @@ def cross_entropy_grad(
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), also where
     $p_y \to 1$, unless $(\sum_k r_k) p_j$ and $r_j$, or weights of both signs, cancel
-    all but the last of a hundred bits; then at most `sxlit.bounds.cross_entropy_grad`,
-    an absolute bound, as always.
+    too many of a hundred bits, as for soft targets that the model has learnt to the
+    last digit; then at most `sxlit.bounds.cross_entropy_grad`, an absolute bound, as
+    always.
 
     Examples:
         >>> cross_entropy_grad([[0.0, 0.0]], [0])
@@ -539,7 +540,8 @@ def cross_entropy_hvp(
     Args:
         logits: as `cross_entropy`.
         targets: as `cross_entropy`; only their sums matter here.
-        v: the direction, the shape of the logits; nothing is broadcast.
+        v: the direction, the shape of the logits, any of their dtypes; nothing is
+            broadcast.
         axis: the class axis.
         weight: as `cross_entropy`.
         ignore_index: as `cross_entropy`; the product is 0 in an ignored row.
@@ -563,8 +565,8 @@ def cross_entropy_hvp(
     whatever it holds, and with a total weight of 0 all others are 0 for "mean".
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless $v_i$
-    and $\sum_j p_j v_j$, or weights of both signs, cancel all but the last of a hundred
-    bits; then at most `sxlit.bounds.cross_entropy_hvp`, an absolute bound, as always.
+    and $\sum_j p_j v_j$, or weights of both signs, cancel too many of a hundred bits;
+    then at most `sxlit.bounds.cross_entropy_hvp`, an absolute bound, as always.
 
     Examples:
         >>> cross_entropy_hvp([[0.0, 0.0]], [0], [[1.0, 0.0]])

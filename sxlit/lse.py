@@ -75,8 +75,8 @@ def logsumexp(
     is +inf; NaN where any is NaN.
 
     Error: rounded correctly, in float64 within 5/8 ulp (`thm-rounded`), unless $m$ and
-    $L$ cancel all but the last of a hundred bits; then at most
-    `sxlit.bounds.logsumexp`, an absolute bound, as always.
+    $L$ cancel too many of a hundred bits; then at most `sxlit.bounds.logsumexp`, an
+    absolute bound, as always.
 
     Examples:
         >>> float(logsumexp([1000.0, 1000.0]).round(4))
@@ -137,9 +137,8 @@ def log_softmax(
     Source: Blanchard, Higham and Higham (2021), in the form with log1p.
     """
     batch = as_batch(x, axis)
-    # 0 - s, not -s: a certain class has log-probability 0, not -0.
     log_p = rounded(
-        lambda rows: 0.0 - surprise(row_state(rows)),
+        lambda rows: -surprise(row_state(rows)),
         [batch.rows],
         batch.dtype,
         precision=precision,

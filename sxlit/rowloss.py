@@ -68,7 +68,7 @@ class Labels:
 
     def loss(self, state: RowState) -> Numbers:
         r"""Return $w (d_y + L)$ of each row, shape (N, 1): nothing is negative."""
-        own = np.take_along_axis(state.gap + state.gap_error, self.index, axis=-1)
+        own = np.take_along_axis(state.gap, self.index, axis=-1)
         return weighted_loss(state, self.weight, own, self.weight)
 
     def gradient(self, state: RowState) -> Numbers:
@@ -131,8 +131,7 @@ class Distributions:
         r"""Return $\sum_i q_i (d_i + L)$ of each row, shape (N, 1); $0 \log 0 = 0$."""
 
         def general() -> Numbers:
-            gap, total = state.gap + state.gap_error, self.total()
-            return weighted_loss(state, self.q, gap, total)
+            return weighted_loss(state, self.q, state.gap, self.total())
 
         return self._by_row(lambda label: label.loss(state), general)
 

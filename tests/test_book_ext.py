@@ -458,7 +458,7 @@ def test_names_are_listed_once_on_the_first_shelf() -> None:
         found
     )
     assert not public.undocumented(found)
-    assert public.path(found, "rows", "softmax") == "sxlit.softmax"
+    assert public.path(found, "simplex", "softmax") == "sxlit.softmax"
     assert public.path(found, "textbook", "softmax") == "sxlit.textbook.softmax"
     assert public.path(found, "rows", "row_state") is None
 

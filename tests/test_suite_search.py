@@ -151,7 +151,7 @@ def test_the_table_is_a_case_of_the_same_ratio(operation: str, tmp_path: Path) -
     assert case.id.startswith(f"{operation}/found-right_numpy-")
     given, options = corpus.materialise(case, "float32"), corpus.options(case)
     known = oracle.reference(operation, given, options)
-    numerics = rules.required_numerics("float32", False)
+    numerics = rules.required_numerics("float32", False, "standard")
     bound = rules.tolerance(operation, given, options, "standard", numerics)
     assert vacuity(known, bound.allowed) == found.worst.vacuity < 1
     answer = np.full(known.hi.shape, found.worst.observed)
