@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -163,13 +164,11 @@ class Search:
             raise SearchError(f"{self.operation}: {seen.kind} {said}".rstrip())
         options = corpus.options(case)
         known = self.compute(self.operation, arguments, options)
-        numerics = self.rules.required_numerics(self.dtype, self.flushes)
+        grade: Literal["standard", "hra"]
+        grade = "hra" if self.grade == "hra" else "standard"
+        numerics = self.rules.required_numerics(self.dtype, self.flushes, grade)
         bound = self.rules.tolerance(
-            self.operation,
-            arguments,
-            options,
-            "hra" if self.grade == "hra" else "standard",
-            numerics,
+            self.operation, arguments, options, grade, numerics
         )
         if seen.array.shape != known.hi.shape:
             raise SearchError(
