@@ -1997,6 +1997,6 @@ def binary_cross_entropy_grad(
             precision = exp + row.function + 13.0 * rounding + storing + stored
             error = row.terms * (np.expm1(precision) + 0.5 * numerics.normal)
         error = error + 24.0 * numerics.underflow * row.factors
-        after = 16.0 * row.factors if reduction == "mean" else 4.0
-        allowed = error / max(each.denominator, 1) + after * numerics.underflow
+        losses = 16.0 * row.factors if reduction == "mean" else np.asarray(4.0)
+        allowed = error / max(each.denominator, 1) + losses * numerics.underflow
     return _shaped_per_row(each.batch, allowed)
