@@ -781,11 +781,11 @@ def softmax_vjp(
     """
     batch, row = _analyse(x, axis, numerics, grade)
     cotangent = as_companion(batch, g, "g")
-    mean, mean_error = _weighted_mean(row, cotangent, numerics)
+    factor = _probability_precision(row, numerics)
+    mean, mean_error = _weighted_mean(row, cotangent, factor, numerics)
     with np.errstate(over="ignore", invalid="ignore"):
         distance = np.abs(cotangent - mean)
-        precision = _probability_precision(row, numerics) + 2.0 * numerics.rounding
-        grown = _grow(row.p, row.log_p, precision)
+        grown = _grow(row.p, row.log_p, factor + 2.0 * numerics.rounding)
         allowed = grown * (distance + mean_error) + row.p * mean_error
         lost = np.abs(cotangent).sum(axis=-1, keepdims=True) + distance + 1.0
         allowed = allowed + 8.0 * numerics.underflow * lost
@@ -845,7 +845,8 @@ def log_softmax_jvp(
         v: the direction, the shape of `x`.
         axis: the class axis.
         numerics: what is assumed of the arithmetic.
-        grade: "standard" or "hra"; the theorem is the same for both.
+        grade: "standard" where $p_j$ may come from exp(log_softmax), "hra" where it is
+            a quotient.
 
     Returns:
         The largest absolute error of each entry; the shape of `x`, float64.
@@ -862,7 +863,8 @@ def log_softmax_jvp(
     """
     batch, row = _analyse(x, axis, numerics, grade)
     direction = as_companion(batch, v, "v")
-    mean, error = _weighted_mean(row, direction, numerics)
+    factor = _factor_precision(row, numerics, grade)
+    mean, error = _weighted_mean(row, direction, factor, numerics)
     adding = np.expm1(numerics.rounding + numerics.storing)
     return _shaped(batch, error + adding * (np.abs(direction - mean) + error))
 
@@ -951,7 +953,8 @@ def logsumexp_jvp(
     """
     batch, row = _analyse(x, axis, numerics, grade)
     direction = as_companion(batch, v, "v")
-    mean, error = _weighted_mean(row, direction, numerics)
+    factor = _probability_precision(row, numerics)
+    mean, error = _weighted_mean(row, direction, factor, numerics)
     storing = np.expm1(numerics.storing)
     return _shaped_per_row(batch, error + storing * (np.abs(mean) + error))
 
@@ -997,14 +1000,16 @@ def logsumexp_vjp(
 
 
 def _weighted_mean(
-    row: _RowErrors, v: FloatArray, numerics: Numerics
+    row: _RowErrors, v: FloatArray, factor: FloatArray, numerics: Numerics
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the mean of `v` under softmax and the bound of its error, (N, 1) each."""
-    precision = _probability_precision(row, numerics) + numerics.rounding
+    """Return the mean of `v` under softmax and the bound of its error, (N, 1) each.
+
+    `factor` is the precision of the probabilities.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         mean = (row.p * v).sum(axis=-1, keepdims=True)
-        summing = numerics.summing(row.classes)
-        terms = _grow(row.p, row.log_p, precision + summing) * np.abs(v)
+        precision = factor + numerics.rounding + numerics.summing(row.classes)
+        terms = _grow(row.p, row.log_p, precision) * np.abs(v)
         lost = 8.0 * numerics.underflow * (np.abs(v) + 1.0)
         return mean, (terms + lost).sum(axis=-1, keepdims=True)
 
@@ -1551,8 +1556,8 @@ def _distribution_gradient_error(
 # %% ../book/08_loss.ipynb #bounds-curvature
 def _curvature_error(
     row: _RowErrors, v: FloatArray, numerics: Numerics, grade: Grade
-) -> tuple[FloatArray, FloatArray]:
-    """Return |p_i (v_i - sum_j p_j v_j)| and the bound of its error; (N, C) each.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return |p_i (v_i - sum_j p_j v_j)|, the bound of its error, and U; (N, C) each.
 
     Theorem: `thm-curvature-error`.
     """
@@ -1575,7 +1580,7 @@ def _curvature_error(
             allowed = np.maximum(allowed, terms_apart)
             spread = spread + np.abs(v)
         lost = row.classes + spread + spread.sum(axis=-1, keepdims=True)
-        return row.p * size, allowed + 16.0 * numerics.underflow * lost
+        return row.p * size, allowed + 16.0 * numerics.underflow * lost, lost
 
 
 # %% ../book/09_loss_in_practice.ipynb #bounds-loss-imports
@@ -1662,16 +1667,17 @@ def _denominator_precision(problem: Problem, size: float, numerics: Numerics) ->
 
 
 def _reduced(
-    question: _Question, error: FloatArray, exact: FloatArray, numerics: Numerics
+    question: _Question, error: FloatArray, exact: FloatArray, after: FloatArray | float
 ) -> FloatArray:
-    """Divide the bounds of the rows' derivatives; 0 where a row is ignored."""
+    """Divide the bounds of the rows' derivatives; 0 where a row is ignored.
+
+    `after` is what is lost from the division on.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         growth = np.expm1(question.precision)
         allowed = error if growth == 0.0 else error + growth * (exact + error)
         whole = np.zeros(question.problem.batch.rows.shape)
-        whole[question.problem.kept] = (
-            allowed / question.divisor + 4.0 * numerics.underflow
-        )
+        whole[question.problem.kept] = allowed / question.divisor + after
     return _shaped(question.problem.batch, whole)
 
 
@@ -1794,7 +1800,14 @@ def cross_entropy_grad(
             asked.row, target, asked.size, numerics, grade, asked.weights
         )
     exact = np.abs(target.gradient(row_state(asked.problem.arrays[0])))
-    return _reduced(asked, error, exact, numerics)
+    after: FloatArray | float = 4.0
+    if reduction == "mean" and isinstance(target, Labels):
+        after = 5.0 * np.maximum(1.0, target.weight)
+    elif reduction == "mean":
+        factor = _factor_precision(asked.row, numerics, grade)
+        grown = _grow(asked.row.p, asked.row.log_p, factor + 2.0 * numerics.rounding)
+        after = 5.0 * (1.0 + asked.row.classes * (asked.row.p + grown))
+    return _reduced(asked, error, exact, after * numerics.underflow)
 
 
 def cross_entropy_hvp(
@@ -1846,13 +1859,19 @@ def cross_entropy_hvp(
     options = Options(weight, ignore_index, label_smoothing, reduction)
     asked = _question(logits, targets, axis, options, numerics, grade)
     direction = as_companion(asked.problem.batch, v, "v")[asked.problem.kept]
-    exact, error = _curvature_error(asked.row, direction, numerics, grade)
-    adding = asked.weights + numerics.summing(asked.size.shape[-1])
+    exact, error, spread = _curvature_error(asked.row, direction, numerics, grade)
+    summed = asked.size.shape[-1]
+    adding = asked.weights + numerics.summing(summed)
+    adding += numerics.rounding if summed > 1 else 0.0
     slack = np.expm1(adding) * asked.size.sum(axis=-1, keepdims=True)
     total = np.abs(asked.effective.sum(axis=-1, keepdims=True))
+    lost = 3.0 * summed * numerics.underflow if summed > 1 else 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        error = (total + slack) * error + slack * exact + 4.0 * numerics.underflow
-        return _reduced(asked, error, total * exact, numerics)
+        largest = np.maximum(1.0, total + slack + lost)
+        after = lost * (exact + error) + 12.0 * numerics.underflow * largest * spread
+        after = after * max(1.0, 1.0 / asked.divisor) * np.exp(asked.precision)
+        error = (total + slack) * error + slack * exact
+        return _reduced(asked, error, total * exact, after + 4.0 * numerics.underflow)
 
 
 # %% ../book/09b_several_labels.ipynb #bounds-imports
@@ -2016,7 +2035,8 @@ def binary_cross_entropy_grad(
             precision = exp + row.function + 13.0 * rounding + storing + stored
             error = row.terms * (np.expm1(precision) + 0.5 * numerics.normal)
         error = error + 24.0 * numerics.underflow * row.factors
-        allowed = error / max(each.denominator, 1) + 4.0 * numerics.underflow
+        losses = 16.0 * row.factors if reduction == "mean" else np.asarray(4.0)
+        allowed = error / max(each.denominator, 1) + losses * numerics.underflow
     return _shaped_per_row(each.batch, allowed)
 
 

@@ -209,10 +209,17 @@ class Row:
     def mean(self, v: Sequence[float]) -> arb:
         return total(p * w for p, w in zip(self.p, balls(v), strict=True))
 
-    def mean_error(self, v: Sequence[float]) -> arb:
+    def F(self, grade: str) -> Balls:
+        """Of a factor p, in the standard grade also as exp(log p)."""
+        if grade == "hra":
+            return self.P
+        through = [E + self.kappa + self.rho for E in self.log_softmax(grade)]
+        return [a.max(b) for a, b in zip(self.P, through, strict=True)]
+
+    def mean_error(self, v: Sequence[float], grade: str = "hra") -> arb:
         return total(
-            p * (P + self.rho + self.H).expm1() * abs(w) + 8 * self.lost * (abs(w) + 1)
-            for p, P, w in zip(self.p, self.P, balls(v), strict=True)
+            p * (f + self.rho + self.H).expm1() * abs(w) + 8 * self.lost * (abs(w) + 1)
+            for p, f, w in zip(self.p, self.F(grade), balls(v), strict=True)
         )
 
     def softmax_vjp(self, v: Sequence[float]) -> Balls:
@@ -225,19 +232,15 @@ class Row:
             bounds.append(grown + p * error + lost)
         return bounds
 
-    def log_softmax_jvp(self, v: Sequence[float]) -> Balls:
-        mean, error = self.mean(v), self.mean_error(v)
+    def log_softmax_jvp(self, v: Sequence[float], grade: str) -> Balls:
+        mean, error = self.mean(v), self.mean_error(v, grade)
         return [error + self.once * (abs(w - mean) + error) for w in balls(v)]
 
     def log_softmax_vjp(self, g: Sequence[float], grade: str) -> Balls:
-        F = self.P
-        if grade == "standard":
-            through = [E + self.kappa + self.rho for E in self.log_softmax(grade)]
-            F = [a.max(b) for a, b in zip(self.P, through, strict=True)]
         whole, size = total(balls(g)), total(map(abs, balls(g)))
         error = self.H.expm1() * size + 3 * self.C * self.lost
         bounds = []
-        for p, f, w in zip(self.p, F, balls(g), strict=True):
+        for p, f, w in zip(self.p, self.F(grade), balls(g), strict=True):
             B = p * (f + self.rho).expm1() * (abs(whole) + error)
             B += p * error + 8 * self.lost * (abs(whole) + error + 1)
             bounds.append(B + self.once * (abs(w - p * whole) + B))

@@ -458,6 +458,26 @@ def test_forms_that_people_use_are_within_the_bound(
         assert not exceeds(value, exact, most)
 
 
+@pytest.mark.theorem("thm-binary-gradient-error")
+@GRADES
+def test_the_scale_of_a_mean_may_come_first(grade):
+    """Weights that underflow over the number of logits, and are then multiplied."""
+    n, a = 1024, np.float32(100)
+    x = np.linspace(-9, 9, n).astype(np.float32)
+    w = (2.0 ** np.arange(-140, -108, 32 / n)).astype(np.float32)
+    with np.errstate(under="ignore"):
+        scaled = w * np.float32(1 / n)
+        answer = -(scaled * logistic(-x)) * a
+    options: dict[str, Any] = {"weight": w, "pos_weight": a}
+    allowed = bounds.binary_cross_entropy_grad(
+        x, np.ones(n), **options, numerics=Numerics.required("float32"), grade=grade
+    )
+    wanted = [exact / n for exact in references(GRAD, x, np.ones(n), options)]
+    for value, exact, most in zip(answer, wanted, allowed, strict=True):
+        assert not exceeds(value, exact, most)
+    assert max(abs(allowed)) < max(abs(answer)) / 10
+
+
 U = 2.0**-12
 COARSE = Numerics(unit=U, accumulate=U, store=U, underflow=0.0)
 

@@ -374,13 +374,29 @@ def test_an_adversary_stays_within_the_bound_of_softmax_products(numerics):
     assert max(found) > 0.5
 
 
+FACTORS = pytest.mark.parametrize(
+    ("through", "grade"),
+    [("quotient", "standard"), ("quotient", "hra"), ("logarithm", "standard")],
+)
+
+
+def factors(a: Arithmetic, row: Row, through: str) -> Balls:
+    """p as a quotient, or from its logarithm."""
+    if through == "quotient":
+        return shares(a, row)
+    return [a.exp(log_p) for log_p in log_shares(a, row, "standard")]
+
+
 @COARSE
+@FACTORS
 @pytest.mark.theorem("thm-product-errors")
-def test_an_adversary_stays_within_the_bounds_of_directional_derivatives(numerics):
+def test_an_adversary_stays_within_the_bounds_of_directional_derivatives(
+    numerics, through, grade
+):
     """v - mu and mu: the first and the third of the products."""
 
     def differences(a: Arithmetic, row: Row, v: Balls) -> Balls:
-        mu = mean(a, shares(a, row), v)
+        mu = mean(a, factors(a, row, through), v)
         return [a.store(a.subtract(w, mu)) for w in v]
 
     def slope(a: Arithmetic, row: Row, v: Balls) -> Balls:
@@ -390,7 +406,7 @@ def test_an_adversary_stays_within_the_bounds_of_directional_derivatives(numeric
     for row in rows(numerics):
         for v in directions(row):
             mu = row.mean(v)
-            exact, allowed = [w - mu for w in v], row.log_softmax_jvp(v)
+            exact, allowed = [w - mu for w in v], row.log_softmax_jvp(v, grade)
             first.append(adversary_against(row, differences, v, exact, allowed))
             allowed = [row.logsumexp_jvp(v)]
             third.append(adversary_against(row, slope, v, [mu], allowed))
@@ -398,20 +414,30 @@ def test_an_adversary_stays_within_the_bounds_of_directional_derivatives(numeric
     assert min(max(first), max(third)) > 0.5
 
 
+@pytest.mark.theorem("thm-product-errors")
+def test_only_the_standard_grade_admits_a_share_from_its_logarithm():
+    """Far classes, whose gap and logarithm are rounded one after the other."""
+    row = Row([0.0, -60.0], Numerics(2.0**-20, 2.0**-20, 2.0**-20, 0.0))
+    v = balls([0.0, 1.0])
+
+    def difference(a: Arithmetic, row: Row) -> Balls:
+        return [a.store(a.subtract(v[0], mean(a, factors(a, row, "logarithm"), v)))]
+
+    found = {
+        grade: worst(row, difference, [-row.mean(v)], row.log_softmax_jvp(v, grade)[:1])
+        for grade in ("standard", "hra")
+    }
+    assert found["standard"] <= 1 < found["hra"]
+
+
 @COARSE
-@pytest.mark.parametrize(
-    ("through", "grade"),
-    [("quotient", "standard"), ("quotient", "hra"), ("logarithm", "standard")],
-)
+@FACTORS
 @pytest.mark.theorem("thm-product-errors")
 def test_an_adversary_stays_within_the_bounds_of_gradients(numerics, through, grade):
     """g - p sum(g) and g p; p from its logarithm in the standard grade only."""
 
     def gradient(a: Arithmetic, row: Row, g: Balls) -> Balls:
-        if through == "logarithm":
-            p = [a.exp(log_p) for log_p in log_shares(a, row, grade)]
-        else:
-            p = shares(a, row)
+        p = factors(a, row, through)
         whole = a.sum_of_any(g)
         pairs = zip(p, g, strict=True)
         return [a.store(a.subtract(w, a.multiply(q, whole))) for q, w in pairs]
@@ -479,7 +505,10 @@ def test_float32_products_stay_within_the_bounds(order):
             assert abs(ball(mu) - exact) <= allowed
             found.append(ratio([mu], [exact], [row.logsumexp_jvp(w)]))
             wanted = [a - exact for a in w]
-            found.append(ratio(keep(v - mu), wanted, row.log_softmax_jvp(w)))
+            found.append(ratio(keep(v - mu), wanted, row.log_softmax_jvp(w, "hra")))
+            own = program.mean(program.exp(program.log_shares("standard")), v)
+            allowed = row.log_softmax_jvp(w, "standard")
+            found.append(ratio(keep(v - own), wanted, allowed))
             wanted = [q * a for q, a in zip(row.p, wanted, strict=True)]
             found.append(ratio(keep(p * keep(v - mu)), wanted, row.softmax_vjp(w)))
             wanted = [q * w[0] for q in row.p]
@@ -543,7 +572,7 @@ def seven_tenths(row: Row, v: Balls) -> Iterator[tuple[Algorithm, Balls, Balls]]
     yield (
         lambda a, row: [a.store(a.subtract(w, with_mean(a, row)[1])) for w in v[:1]],
         [v[0] - mu],
-        row.log_softmax_jvp(v)[:1],
+        row.log_softmax_jvp(v, "hra")[:1],
     )
     yield (
         lambda a, row: [

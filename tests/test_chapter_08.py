@@ -42,14 +42,6 @@ def _bits() -> Iterator[None]:
 # The theorems, as they stand on the page
 
 
-def factors(row: Row, grade: str) -> Balls:
-    """F_i."""
-    if grade == "hra":
-        return row.P
-    through = [E + row.kappa + row.rho for E in row.log_softmax(grade)]
-    return [a.max(b) for a, b in zip(row.P, through, strict=True)]
-
-
 def beta(row: Row) -> arb:
     return 6 * row.rho + row.rho_s
 
@@ -69,7 +61,7 @@ def weights_loss(row: Row, z: Balls, eta: arb, grade: str) -> arb:
 
 
 def label_gradient(row: Row, y: int, grade: str, w: arb, eta: arb) -> Balls:
-    F, more = factors(row, grade), beta(row) + eta
+    F, more = row.F(grade), beta(row) + eta
     bounds = [p * (f + more).expm1() for p, f in zip(row.p, F, strict=True)]
     if grade == "standard":
         D = bounds[y]
@@ -82,7 +74,7 @@ def label_gradient(row: Row, y: int, grade: str, w: arb, eta: arb) -> Balls:
 
 
 def weights_gradient(row: Row, q: Balls, z: Balls, eta: arb, grade: str) -> Balls:
-    F, more, bounds = factors(row, grade), beta(row), []
+    F, more, bounds = row.F(grade), beta(row), []
     for j in range(row.C):
         g = total(q) * row.p[j] - q[j]
         if grade == "standard":
@@ -102,7 +94,7 @@ def weights_gradient(row: Row, q: Balls, z: Balls, eta: arb, grade: str) -> Ball
 
 
 def curvature(row: Row, v: Balls, grade: str) -> Balls:
-    F, gamma = factors(row, grade), 8 * row.rho + row.rho_s
+    F, gamma = row.F(grade), 8 * row.rho + row.rho_s
     a = [f + 2 * row.rho + row.H for f in F]
     mu, relative = row.mean(v), [w - v[row.top] for w in v]
 
@@ -114,16 +106,37 @@ def curvature(row: Row, v: Balls, grade: str) -> Balls:
     for i in range(row.C):
         D = row.rho.expm1() * abs(relative[i]) + spread(relative)
         grown = row.p[i] * (F[i] + gamma).expm1()
-        allowed, sizes = grown * (abs(v[i] - mu) + D) + row.p[i] * D, relative
+        allowed = grown * (abs(v[i] - mu) + D) + row.p[i] * D
         if grade == "standard":
             apart = grown * abs(v[i]) + row.p[i] * total(
                 p * (F[i] + gamma + A).expm1() * abs(w)
                 for p, A, w in zip(row.p, a, v, strict=True)
             )
             allowed = allowed.max(apart)
-            sizes = [abs(r) + abs(w) for r, w in zip(relative, v, strict=True)]
-        lost = row.C + abs(sizes[i]) + total(map(abs, sizes))
-        bounds.append(allowed + 16 * row.lost * lost)
+        bounds.append(allowed + 16 * row.lost * spreads(row, v, grade)[i])
+    return bounds
+
+
+def spreads(row: Row, v: Balls, grade: str) -> Balls:
+    """U_i."""
+    each = [abs(w - v[row.top]) for w in v]
+    if grade == "standard":
+        each = [a + abs(w) for a, w in zip(each, v, strict=True)]
+    return [row.C + size + total(each) for size in each]
+
+
+def hessian(row: Row, r: Balls, v: Balls, scale: arb, grade: str) -> Balls:
+    """For weights as they are, one or C of them."""
+    W, D, many = total(r), abs(scale), len(r) > 1
+    eps = (many * (row.H + row.rho)).expm1() * total(map(abs, r))
+    sigma, chi = 3 * len(r) * many * row.lost, arb(1).max(1 / D)
+    mu, bounds = row.mean(v), []
+    pairs = zip(curvature(row, v, grade), spreads(row, v, grade), strict=True)
+    for i, (B, U) in enumerate(pairs):
+        h = row.p[i] * abs(v[i] - mu)
+        X = (abs(W) + eps) * B + eps * h
+        Y = sigma * (h + B) + 12 * row.lost * (abs(W) + eps + sigma).max(arb(1)) * U
+        bounds.append(X / D + chi * Y + 4 * row.lost)
     return bounds
 
 
@@ -153,15 +166,15 @@ def test_the_library_has_these_bounds():
             )
 
         plain, none = balls(q[n]), arb(0)
-        sizes = [abs(value) for value in plain]
-        gradient = weights_gradient(row, plain, sizes, none, grade)
+        around = [abs(value) for value in plain]
+        gradient = weights_gradient(row, plain, around, none, grade)
         pairs = [
             (asked("cross_entropy", 1), [label_loss(row, 1, grade, None, none)]),
             (
                 asked("cross_entropy", 1, weight=[0.5, 2, 1, 1.5]),
                 [label_loss(row, 1, grade, w[1], eta)],
             ),
-            (asked("cross_entropy", q[n]), [weights_loss(row, sizes, none, grade)]),
+            (asked("cross_entropy", q[n]), [weights_loss(row, around, none, grade)]),
             (
                 asked("cross_entropy_grad", 2),
                 [a + 4 * row.lost for a in label_gradient(row, 2, grade, arb(1), none)],
@@ -173,7 +186,11 @@ def test_the_library_has_these_bounds():
             (asked("cross_entropy_grad", q[n]), [a + 4 * row.lost for a in gradient]),
             (
                 asked("cross_entropy_hvp", 0, [v[n]]),
-                [a + 8 * row.lost for a in curvature(row, balls(v[n]), grade)],
+                hessian(row, [arb(1)], balls(v[n]), arb(1), grade),
+            ),
+            (
+                asked("cross_entropy_hvp", q[n], [v[n]]),
+                hessian(row, plain, balls(v[n]), arb(1), grade),
             ),
         ]
         for found, page in pairs:
@@ -330,8 +347,8 @@ def test_an_adversary_against_the_gradient_of_weights(numerics, form, grade, sca
             ]
 
         exact = [total(q) * p - r for p, r in zip(row.p, q, strict=True)]
-        sizes = [abs(r) for r in q]
-        allowed = weights_gradient(row, q, sizes, arb(0), grade)
+        around = [abs(r) for r in q]
+        allowed = weights_gradient(row, q, around, arb(0), grade)
         found.append(worst(row, gradient, exact, with_scale(allowed, row)))
     assert all(r <= 1 for r in found), max(found)
     assert max(found) > 0.2
@@ -403,6 +420,127 @@ def test_an_adversary_against_the_curvature(numerics, form, grade):
         exact = [p * (w - mu) for p, w in zip(row.p, v, strict=True)]
         allowed = [bound + TINY for bound in curvature(row, v, grade)]
         found.append(worst(row, products, exact, allowed))
+    assert all(r <= 1 for r in found), max(found)
+    assert max(found) > 0.2
+
+
+ORDERS = [
+    # shape, where the total is multiplied in, where the scale
+    ("relative, quotient", "hra", "share", "result"),
+    ("relative, quotient", "hra", "direction", "share"),
+    ("relative, quotient", "hra", "share", "weights"),
+    ("centred, quotient", "standard", "share", "share"),
+    ("centred, quotient", "standard", "direction", "direction"),
+    ("centred, logarithm", "standard", "result", "weights"),
+    ("apart, quotient", "standard", "share", "direction"),
+    ("apart, logarithm", "standard", "direction", "weights"),
+]
+
+
+def in_order(
+    a: Arithmetic,
+    row: Row,
+    q: Balls,
+    v: Balls,
+    scale: arb,
+    order: tuple[str, str, str],
+) -> Balls:
+    """The Hessian's product, with the total and 1 / D where the order says."""
+    form, *places = order
+    shape, through = form.split(", ")
+    p, _ = state(a, row, through)
+    inverse = a.divide(arb(1), scale)
+    if "weights" in places:
+        q = [a.multiply(weight, inverse) for weight in q]
+    common = list(zip((a.sum_of_any(q), inverse), places, strict=True))
+
+    def times(value: arb, here: str) -> arb:
+        for factor, place in common:
+            value = a.multiply(value, factor) if place == here else value
+        return value
+
+    if shape == "relative":
+        top = v[row.top]
+        v = [arb(0) if k == row.top else a.subtract(w, top) for k, w in enumerate(v)]
+    scaled = [times(b, "share") for b in p]
+    along = [times(w, "direction") for w in v]
+    if shape == "apart":
+        pull = [a.multiply(b, w) for b, w in zip(scaled, along, strict=True)]
+        whole = a.sum_of_any(pull)
+        pairs = zip(pull, p, strict=True)
+        found = [a.subtract(w, a.multiply(b, whole)) for w, b in pairs]
+    else:
+        mu = mean(a, p, along)
+        pairs = zip(scaled, along, strict=True)
+        found = [a.multiply(b, a.subtract(w, mu)) for b, w in pairs]
+    return [a.store(times(value, "result")) for value in found]
+
+
+@COARSE
+@pytest.mark.parametrize(("form", "grade", "total_at", "scale_at"), ORDERS)
+@pytest.mark.theorem("thm-hvp-error")
+def test_an_adversary_against_the_order_of_factors(
+    numerics, form, grade, total_at, scale_at
+):
+    found, order = [], (form, total_at, scale_at)
+    directions = (OFFSETS, [1000 * (value + 3) for value in OFFSETS])
+    sizes_and_scales = [(2.0**-30, 1.0), (1.0, 2.0**8), (2.0**8, 2.0**-5)]
+    for row, direction, (size, scale) in product(
+        rows(numerics), directions, sizes_and_scales
+    ):
+        v = balls(direction[: row.C])
+        q = balls(size * value for value in TARGETS[2][: row.C])
+        mu = row.mean(v)
+        pairs = zip(row.p, v, strict=True)
+        exact = [total(q) * p * (w - mu) / scale for p, w in pairs]
+        allowed = [bound + TINY for bound in hessian(row, q, v, arb(scale), grade)]
+
+        def products(
+            a: Arithmetic, row: Row, q: Balls = q, v: Balls = v, by: float = scale
+        ) -> Balls:
+            return in_order(a, row, q, v, arb(by), order)
+
+        found.append(worst(row, products, exact, allowed))
+    assert all(r <= 1 for r in found), max(found)
+    assert max(found) > 0.05
+
+
+@COARSE
+@pytest.mark.parametrize("scale", [2.0**-5, 3.0, 2.0**10])
+@pytest.mark.theorem("thm-reduced-gradient-error")
+def test_an_adversary_who_scales_before_the_weights(numerics, scale):
+    """Soft targets over D before they are summed; a label's weight after all else."""
+    found, D, grade, heavy = [], arb(scale), "standard", arb(300)
+    for row, target in product(rows(numerics), TARGETS):
+        q = balls(target[: row.C])
+
+        def of_weights(a: Arithmetic, row: Row, q: Balls = q) -> Balls:
+            p, _ = state(a, row, "quotient")
+            inverse = a.divide(arb(1), D)
+            r = [a.multiply(value, inverse) for value in q]
+            W = a.sum_of_any(r)
+            pairs = zip(p, r, strict=True)
+            return [a.store(a.subtract(a.multiply(b, W), c)) for b, c in pairs]
+
+        def of_a_label(a: Arithmetic, row: Row) -> Balls:
+            p, _ = state(a, row, "quotient")
+            inverse = a.divide(arb(1), D)
+            scaled = [a.multiply(b, inverse) for b in p]
+            scaled[0] = a.subtract(scaled[0], inverse)
+            return [a.store(a.multiply(value, heavy)) for value in scaled]
+
+        exact = [(total(q) * p - r) / D for p, r in zip(row.p, q, strict=True)]
+        bounds = weights_gradient(row, q, [abs(r) for r in q], arb(0), grade)
+        allowed = [
+            bound / D + 5 * row.lost * (1 + row.C * p * (f + 2 * row.rho).exp()) + TINY
+            for bound, p, f in zip(bounds, row.p, row.F(grade), strict=True)
+        ]
+        found.append(worst(row, of_weights, exact, allowed))
+
+        exact = [heavy * (p - (j == 0)) / D for j, p in enumerate(row.p)]
+        bounds = label_gradient(row, 0, grade, heavy, 8 * row.rho)
+        allowed = [bound / D + 5 * row.lost * heavy + TINY for bound in bounds]
+        found.append(worst(row, of_a_label, exact, allowed))
     assert all(r <= 1 for r in found), max(found)
     assert max(found) > 0.2
 
