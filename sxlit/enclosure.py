@@ -80,14 +80,6 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
     def total(self) -> Self:
         """Add up the last axis, not empty and finite; it stays with length 1."""
 
-    def log2(self) -> Self:
-        """Take the logarithm to base 2, exactly that of a power of two."""
-        near = self.near
-        mantissa, exponent = np.frexp(near)
-        power = (mantissa == 0.5) & (self - near).is_zero
-        quotient = self.log().over(self.exactly(2.0).log())
-        return self.chosen(power, self.exactly(exponent - 1.0), quotient)
-
     @abstractmethod
     def blurred(self, relative: float) -> Self:
         """Allow for a further relative error, such as that of a series cut short."""
