@@ -340,7 +340,7 @@ def kl_divergence_from_logits(
 def softmax_divergences(
     x: RowState, y: RowState, norms: Numbers, factorials: Numbers = FACTORIALS
 ) -> Numbers:
-    r"""Return $\sum_i p_i \varphi(\delta'_i) - (a - \log (1 + a))$ of each row, (N, 1)."""
+    r"""Return $\sum_i p_i \varphi(\delta'_i) - (a - \log (1 + a))$, shape (N, 1)."""
     p, delta = probabilities(x), log_ratios(x, y, norms)
     small = np.exp(np.where(norms > 0.0, -norms, norms))
     factor = np.where(norms > 0.0, small, 1.0 / small)  # exp(-norms)
@@ -357,7 +357,7 @@ def softmax_divergences(
 
 
 def large_divergence(x: RowState, y: RowState, p: Numbers) -> Numbers:
-    r"""Return $\delta_k + \sum_i p_i (\delta_i - \delta_k)$ with the top class k of x."""
+    r"""Return $\delta_k + \sum_i p_i (\delta_i - \delta_k)$ with the top class k."""
     delta = log_ratios(x, y, 0.0)
     top = np.take_along_axis(delta, x.top, axis=-1)
     others = np.where(p == 0.0, 0.0, p * (delta - top)).sum(axis=-1, keepdims=True)
