@@ -22,7 +22,6 @@ import scipy
 from scipy import special
 
 import sxlit
-from sxlit import accurate
 
 SHAPES = ((256, 10), (64, 1000), (256, 1000), (64, 32_000))
 ROUNDS = 15
@@ -38,10 +37,6 @@ def rivals(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[Callable[[], object]
     """For each operation, ours and SciPy's."""
     return {
         "softmax": (lambda: sxlit.softmax(x), lambda: special.softmax(x, axis=-1)),
-        "accurate.softmax": (
-            lambda: accurate.softmax(x),
-            lambda: special.softmax(x, axis=-1),
-        ),
         "logsumexp": (
             lambda: sxlit.logsumexp(x),
             lambda: special.logsumexp(x, axis=-1),
