@@ -15,7 +15,6 @@ import numpy.typing as npt
 # %% auto #0
 __all__ = [
     "FloatArray",
-    "Numbers",
     "RESULT_DTYPES",
     "is_floating",
     "wider",
@@ -31,7 +30,6 @@ __all__ = [
 
 # %% ../book/A_arrays.ipynb #types
 FloatArray = npt.NDArray[np.float64]
-Numbers = Any  # float64 arrays, or the enclosures of chapter 12 in their place
 RESULT_DTYPES = tuple(
     map(np.dtype, (ml_dtypes.bfloat16, np.float16, np.float32, np.float64))
 )
@@ -57,6 +55,10 @@ def wider(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
     if a == b:
         return a
     return np.promote_types(*(np.promote_types(x, np.float32) for x in (a, b)))
+
+
+# %% ../book/A_arrays.ipynb #numbers
+Numbers = Any  # float64 arrays, or the enclosures of chapter 12 in their place
 
 
 # %% ../book/A_arrays.ipynb #as-real-array

@@ -153,7 +153,7 @@ class Problem:
 
     @property
     def arrays(self) -> list[npt.NDArray[Any]]:
-        """What the formulas take row by row: logits, and labels or distributions."""
+        """Logits with labels or distributions, which formulas take row by row."""
         given = self.given
         targets = given.index if isinstance(given, Labels) else given.q
         return [self.keep(self.batch.rows), targets]
