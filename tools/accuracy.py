@@ -14,6 +14,7 @@ NAMES = {
     "tensorflow": "TensorFlow",
     "jax": "JAX",
 }
+SPACE = "\N{NO-BREAK SPACE}"
 Line = dict[str, str]
 
 
@@ -26,15 +27,15 @@ def read(source: Path) -> tuple[str, list[Line]]:
 def percent(part: int, whole: int) -> str:
     """To one decimal, and never rounded up to all of it."""
     if part == whole:
-        return "100 %"
-    return f"{int(1000 * part / whole) / 10:.1f} %"
+        return f"100{SPACE}%"
+    return f"{int(1000 * part / whole) / 10:.1f}{SPACE}%"
 
 
 def error(text: str) -> str:
     """An error in ulps, short."""
     value = float(text)
     if value == float("inf"):
-        return "not finite"
+        return f"not{SPACE}finite"
     if value < 1000:
         return f"{value:.3g}"
     mantissa, exponent = f"{value:.0e}".split("e")
