@@ -1546,7 +1546,8 @@ def _distribution_gradient_error(
         total = _sums_of_others(q)
         total_error = np.expm1(adding) * _sums_of_others(size)
         own = row.others_precision + row.sum_precision + 3.0 * numerics.rounding
-        own_error = size * row.others * np.expm1(own + weights)
+        own_error = size * (row.others * np.expm1(own + weights))
+        own_error = np.where(size == 0.0, 0.0, own_error)  # also where that is infinite
     error = grown * (np.abs(total) + total_error) + row.p * total_error + own_error
     gradient = np.abs(row.p * _sums_of_others(q) - q * row.others)
     lost = 8.0 * numerics.underflow * (row.classes + size.sum(axis=-1, keepdims=True))

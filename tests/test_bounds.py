@@ -235,7 +235,8 @@ EVALUATED: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
     ("softmax_jacobian", {"grade": "hra"}, ()),
     ("softmax_jvp", {}, ("v",)),
     ("softmax_vjp", {}, ("g",)),
-    ("log_softmax_jvp", {}, ("v",)),
+    ("log_softmax_jvp", {"grade": "standard"}, ("v",)),
+    ("log_softmax_jvp", {"grade": "hra"}, ("v",)),
     ("log_softmax_vjp", {"grade": "standard"}, ("g",)),
     ("log_softmax_vjp", {"grade": "hra"}, ("g",)),
     ("logsumexp_jvp", {}, ("v",)),
@@ -421,7 +422,8 @@ def test_a_subnormal_probability_may_be_lost_only_where_they_are_flushed():
     assert (wider[1:] >= lost).all()
 
 
-NAMES = [n for n in bounds.__all__ if n.islower()]
+# rounded_once bounds any result that is rounded once: it is of no one function.
+NAMES = [n for n in bounds.__all__ if n.islower() and n != "rounded_once"]
 
 
 @pytest.mark.parametrize("name", NAMES)
