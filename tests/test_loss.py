@@ -70,7 +70,7 @@ WEIGHTS = {
 @pytest.mark.parametrize("name", NAMES)
 @REDUCTIONS
 @MODES
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1 / 3, 1.0])
 def test_one_hot_equals_label_bit_for_bit(name, reduction, dtype, precision, smoothing):
     odd, rng = rows_of_every_kind(), np.random.default_rng(6)
     odd[0, :3] = [0.0, -0.0, 0.0]  # both zeros, and ties
