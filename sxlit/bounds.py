@@ -2063,8 +2063,8 @@ def rounded_once(
     Raises:
         ValueError: another dtype.
 
-    At the edges: at 0 and the smallest numbers half of the smallest; 0 for infinities,
-    which are exact; NaN for NaN.
+    At the edges: at 0 and the smallest numbers half of the smallest, in float64 the
+    smallest, which has no half; 0 for infinities, which are exact; NaN for NaN.
 
     Theorem: `thm-rounded`.
 
@@ -2079,7 +2079,9 @@ def rounded_once(
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):
         top = np.where(size == 0.0, form.lowest, np.frexp(size)[1])
         grid = np.maximum(top - form.precision, form.lowest)
-        allowed = np.ldexp(0.5 if correctly else 0.625, grid)
+        bits = np.minimum(grid + 1074, 3)  # below the range the bound is rounded up
+        steps = np.ceil(np.ldexp(0.5 if correctly else 0.625, bits))
+        allowed = np.ldexp(steps, grid - bits)
         last = np.ldexp(0.5, np.frexp(form.largest)[1] - form.precision)
     allowed = np.where(size - form.largest >= last, np.inf, allowed)
     return np.where(np.isfinite(size), allowed, np.where(np.isnan(size), size, 0.0))

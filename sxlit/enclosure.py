@@ -105,7 +105,7 @@ class Enclosure(NDArrayOperatorsMixin, ABC):
 
     @property
     def near(self) -> FloatArray:
-        """The numbers, nearly; not 0 where they are not exactly 0."""
+        """The numbers, nearly; 0 or infinite only where they are so exactly."""
         return np.where((self.hi == 0.0) & ~self.is_zero, 5e-324, self.hi)
 
     def __getitem__(self, key: Any) -> Self:

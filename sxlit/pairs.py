@@ -170,7 +170,9 @@ def _scaled(x: Pair, y: Pair) -> Pair:
 
 
 def _unless_short(x: Pair, y: Pair, lost: FloatArray) -> FloatArray:
-    """What a sum or a product loses: nothing where both operands have 53 bits."""
-    if not (x.lo.any() or y.lo.any()):
+    """What a sum or a product loses: nothing of two exact numbers with 53 bits."""
+    parts = x.lo, y.lo, x.error, y.error
+    if not any(part.any() for part in parts):
         return np.zeros(())
-    return np.where((x.lo == 0.0) & (y.lo == 0.0), 0.0, lost)
+    lossy = (x.lo != 0.0) | (y.lo != 0.0) | (x.error != 0.0) | (y.error != 0.0)
+    return np.where(lossy, lost, 0.0)

@@ -51,7 +51,17 @@ def pair_state(logits: Pair) -> RowState:
     missed = np.where(far & np.isfinite(rows), FAR, 0.0)
     gap.lo[np.isinf(gap.hi)] = 0.0
     state = _pair_state(top, shift, gap, weight, missed)
-    return _with_limits(_without_wild(state, rows), rows)
+    known = _with_limits(_without_wild(state, rows), rows)
+    _split_as(known.weight, state.weight)
+    return known
+
+
+def _split_as(x: Pair, before: Pair) -> None:
+    """Split what has not changed as before: a row is divided as it is by itself."""
+    if x is not before and before.split is not None:
+        kept = (x.hi == before.hi) & (x.lo == before.lo)
+        parts = zip(before.split, x.digits, strict=True)
+        x.split = DoubleDouble(*(np.where(kept, *pair) for pair in parts))
 
 
 def _gaps(shift: FloatArray, rows: FloatArray) -> DoubleDouble:

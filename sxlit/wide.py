@@ -29,6 +29,7 @@ from sxlit.enclosure import Enclosure, Mask
 LOST = 2.0**-102  # what an operation loses, of the size of its numbers
 ROOM = 1000  # the larger of two terms is moved up as many bits, to leave room below
 VANISHED = 2.0**-1060  # more than what falls off the end of the range
+LARGEST = float.fromhex("0x1.fffffffffffffp+1023")
 NOWHERE = -(2**20)  # the exponent of zero: none is lower
 EXP_LIMIT = 1500.0
 FAR = -2163  # the exponent of more than an exponential beyond EXP_LIMIT
@@ -86,6 +87,8 @@ class Wide(Enclosure):
     @property
     def near(self) -> FloatArray:
         size = np.ldexp(self.hi, np.clip(self.exponent, -4000, 4000))
+        beyond = np.isinf(size) & np.isfinite(self.hi)
+        size = np.where(beyond, np.copysign(LARGEST, self.hi), size)
         return np.where((size == 0.0) & ~self.is_zero, np.copysign(5e-324, size), size)
 
     def at(self, exponent: Any) -> Self:

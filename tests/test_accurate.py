@@ -202,6 +202,20 @@ def test_a_row_does_not_depend_on_its_company(
     assert same_bits(FUNCTIONS[name](x, precision=precision), whole)
 
 
+@pytest.mark.parametrize("strange", [NAN, INF, -INF, 1e308])
+def test_no_bit_of_a_row_depends_on_a_strange_one(strange: float) -> None:
+    x = np.random.default_rng(5).standard_normal((4000, 50)) * 5
+    other = np.full((1, 50), strange)
+    other[0, 0] = -strange if strange == 1e308 else strange
+    together = sxlit.softmax(np.vstack([x, other]))
+    assert same_bits(together[:-1], sxlit.softmax(x))
+
+
+def test_a_gap_beyond_the_range_of_float64_is_finite() -> None:
+    x, y = np.zeros(3), np.array([-1.7e308, 1.7e308, 0.0])
+    assert sxlit.kl_divergence_from_logits(x, y) == 1.7e308
+
+
 @pytest.mark.parametrize("dtype", [*SHORT, "float64"])
 def test_special_rows_have_their_limits(dtype: str) -> None:
     x = np.array(
@@ -286,6 +300,11 @@ def test_the_bound_of_rounding_at_the_edges() -> None:
     expected = [2.0**-25, 2.0**-11, 2.0**-11, 16.0, 16.0, INF, 0.0, NAN]
     assert np.array_equal(found, expected, equal_nan=True)
     assert bounds.rounded_once(1.0, correctly=False) == 0.625 * 2.0**-52
+    small = [0.0, 5e-324, 2.0**-1022, 2.0**-1021, 2.0**-1020, 2.0**-1019]
+    half = np.array([1, 1, 1, 1, 2, 4]) * 5e-324  # what is not a number is rounded up
+    assert np.array_equal(bounds.rounded_once(small), half)
+    more = np.array([1, 1, 1, 2, 3, 5]) * 5e-324
+    assert np.array_equal(bounds.rounded_once(small, correctly=False), more)
     with pytest.raises(ValueError, match="expected one of float64"):
         bounds.rounded_once(1.0, "float8")
 

@@ -500,3 +500,18 @@ def test_a_state_of_too_many_classes_says_so() -> None:
 def test_a_state_wants_exact_logits(kind: Any) -> None:
     with pytest.raises(NotImplementedError, match="exact"):
         row_state(kind.exactly([[1.0, 2.0]]) / 3.0)
+
+
+def test_products_of_numbers_with_tiny_errors_enclose() -> None:
+    x, y = np.array([0.75]), np.array([2.0**-300])
+    error = np.array([2.0**-800])
+    zero = np.zeros(1)
+    product = Pair(x, zero, error) * Pair(y, zero, zero)  # 2^-1100 is not a number
+    assert product.error > 0.0
+    assert product.error < 2.0**-100 * product.hi
+
+
+def test_a_number_beyond_the_range_of_float64_is_not_infinite() -> None:
+    sums = Wide.exactly([1.7e308, -1.7e308]) * 2.0
+    assert not np.isinf(sums).any()
+    assert ((sums > 0.0) == [True, False]).all()
