@@ -4,6 +4,7 @@
 # %% ../book/13_fastest_loss.ipynb #imports
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from sxlit.halves import (
     widen_float16,
 )
 from sxlit.loss import Options, Reduction, as_class_weights, as_problem
-from sxlit.rowthreads import CREW, over_rows
+from sxlit.rowthreads import ALONE, CREW, over_rows
 
 Array = npt.NDArray[Any]
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -40,6 +41,7 @@ HALVES = {
 }
 DTYPES = {*HALVES, np.dtype(np.float32), np.dtype(np.float64)}
 PAST_CACHES = 2**25  # bytes of a result from which on it is streamed to memory
+LARGEST = 6e4  # what any dtype can hold
 AT_ONCE = 2**16  # short numbers that a thread widens at a time, or one row
 
 # %% auto #0
@@ -107,7 +109,8 @@ def as_rows(x: npt.ArrayLike, axis: int, name: str = "x", *, some: bool = True) 
 
 
 def _flat(array: Array, place: int) -> Array:
-    if place != array.ndim - 1 or not array.flags.carray:
+    flags = array.flags
+    if place != array.ndim - 1 or not (flags.c_contiguous and flags.aligned):
         array = np.require(np.moveaxis(array, place, -1), None, ["C", "A"])
     classes = array.shape[-1]
     rows = array.reshape(array.size // classes if classes else -1, classes)
@@ -123,41 +126,41 @@ def check_out(out: Any, like: Array, *others: Any) -> None:
     """
     if out is None:
         return
-    expected = (
-        f"out: expected a writeable array of shape {like.shape} and dtype {like.dtype}"
-    )
+    fault: TypeError | ValueError | None = None
     if not isinstance(out, np.ndarray):
-        raise TypeError(f"{expected}, got {type(out).__name__}")
-    if out.dtype != like.dtype:
-        raise TypeError(f"{expected}, got dtype {out.dtype}")
-    if out.shape != like.shape:
-        raise ValueError(f"{expected}, got shape {out.shape}")
-    if not out.flags.writeable:
-        raise ValueError(f"{expected}, got one that is read-only")
-    if not _same_memory(out, like):
-        others = (like, *others)
-    for other in others:
-        if isinstance(other, np.ndarray) and _overlap(out, other):
-            raise ValueError(
-                f"{expected}, got one that overlaps an argument; it may be the logits "
-                "themselves, or share no memory with them"
-            )
+        fault = TypeError(f"got {type(out).__name__}")
+    elif out.dtype != like.dtype:
+        fault = TypeError(f"got dtype {out.dtype}")
+    elif out.shape != like.shape:
+        fault = ValueError(f"got shape {out.shape}")
+    elif not out.flags.writeable:
+        fault = ValueError("got one that is read-only")
+    elif any(_overlap(out, other) for other in others) or (
+        out is not like and _overlap(out, like) and not _same_memory(out, like)
+    ):
+        fault = ValueError(
+            "got one that overlaps an argument; it may be the logits themselves, or "
+            "share no memory with them"
+        )
+    if fault is not None:
+        raise type(fault)(
+            f"out: expected a writeable array of shape {like.shape} and dtype "
+            f"{like.dtype}, {fault}"
+        )
 
 
-def _same_memory(a: Array, b: Array) -> bool:
-    return a is b or (
-        a.ctypes.data == b.ctypes.data
-        and a.strides == b.strides
-        and a.shape == b.shape
-        and a.dtype == b.dtype
-    )
-
-
-def _overlap(a: Array, b: Array) -> bool:
+def _overlap(a: Array, b: Any) -> bool:
+    if not isinstance(b, np.ndarray) or not np.may_share_memory(a, b):
+        return False
     try:
         return np.shares_memory(a, b, max_work=10_000)
     except np.exceptions.TooHardError:
         return True
+
+
+def _same_memory(a: Array, b: Array) -> bool:
+    same_start = a.ctypes.data == b.ctypes.data
+    return same_start and a.strides == b.strides and a.dtype == b.dtype
 
 
 # %% ../book/13_fastest_loss.ipynb #result
@@ -171,6 +174,8 @@ class Result:
 
     def shaped(self, logits: Rows) -> Array:
         """Give the rows the logits' shape, in `out` if there is one."""
+        if logits.is_direct and self.out is None:
+            return self.rows.reshape(logits.given.shape)
         if self.out is not None and np.may_share_memory(self.out, self.rows):
             return np.asarray(self.out)
         apart = self.rows.reshape(*logits.lead, self.rows.shape[1])
@@ -207,6 +212,10 @@ def run(
     x, out, stream = logits.rows, result.rows, result.stream
     if logits.dtype in HALVES:
         over_rows(_short(kernel, logits, out, by_row, constants), len(x), x.size)
+        return
+
+    if x.size < ALONE:
+        kernel(x, out, *by_row, *constants, stream)
         return
 
     def task(first: int, last: int) -> None:
@@ -247,7 +256,7 @@ def _short(
 
 def mend(values: Array, odd: npt.NDArray[np.bool_], ask: Callable[[Any], Any]) -> None:
     """Let `sxlit` itself do the rows that the kernels have left."""
-    if odd.any():
+    if np.count_nonzero(odd):
         which = np.flatnonzero(odd)
         with np.errstate(all="ignore"):
             values[which] = ask(which)
@@ -345,15 +354,15 @@ def _labels(
     targets: Array, options: Options, classes: int, q: Array, w: FloatArray
 ) -> Targets | None:
     y = targets.astype(np.intp).reshape(-1)
-    wrong = (y < 0) | (y >= classes)
     count = len(y)
     if options.ignore_index is not None:
-        ignored = (targets == options.ignore_index).reshape(-1)
-        wrong &= ~ignored
+        ignored = np.asarray(targets == options.ignore_index).reshape(-1)
+        y[ignored] = 0
+    if np.count_nonzero(y.view(np.uintp) >= classes):  # or negative
+        return None
+    if options.ignore_index is not None:
         y[ignored] = -1
         count -= int(ignored.sum())
-    if wrong.any():
-        return None
     denominator = 1.0
     if options.reduction == "mean":
         denominator = float(w[y[y >= 0]].sum()) if len(w) else float(count)
@@ -391,7 +400,7 @@ def losses(
         by_row = (read.q, read.y, values, odd)
         smoothing = float(options.label_smoothing)
         run(distribution_rows, rows, result, by_row, read.w, read.inverse, smoothing)
-    if odd.any():
+    if np.count_nonzero(odd):
         _mend_losses(rows, read, options, values, odd, result if gradient else None)
     loss = reduced(values, rows, read, options.reduction)
     return loss, result.shaped(rows) if gradient else result.rows
@@ -425,13 +434,27 @@ def reduced(values: FloatArray, rows: Rows, read: Targets, reduction: Reduction)
     """Add up the losses of the rows, and divide by the denominator for "mean"."""
     if reduction == "none":
         return per_row(values, rows)
-    with np.errstate(all="ignore"):
-        total = values.sum()
-        if np.isinf(total) and np.isfinite(values).all():  # only the sum is too large
-            quotient = (values / read.denominator).sum()
-        else:
-            quotient = total / read.denominator if read.denominator else np.nan
-        return np.asarray(quotient).astype(rows.dtype)[()]
+    return _quotient(values, read.denominator, rows.dtype)
+
+
+def _quotient(values: Array, denominator: float, dtype: np.dtype[Any]) -> Any:
+    """The sum of the losses over the denominator; NaN if that is 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float(np.add.reduce(values))
+    if not denominator:
+        total = math.nan
+    elif math.isfinite(total):
+        total /= denominator
+    else:
+        with np.errstate(all="ignore"):
+            whole = np.isfinite(values).all()  # only their sum is too large
+            total = float(
+                (values / denominator).sum() if whole else total / denominator
+            )
+    if dtype == np.float64 or abs(total) < LARGEST:
+        return dtype.type(total)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(total).astype(dtype)[()]
 
 
 # %% ../book/13_fastest_loss.ipynb #cross-entropy
@@ -507,8 +530,10 @@ def answers(
         )
 
     over_rows(task, len(sums), count)
-    with np.errstate(all="ignore"):
-        loss = _answer_loss(each, sums, count, rows, reduction)
+    if reduction == "none":
+        loss = per_row(each, rows)
+    else:
+        loss = _quotient(sums, count if reduction == "mean" else 1, rows.dtype)
     if not gradient or direct:
         return loss, out
     slope = grad.reshape(given.shape).astype(rows.dtype, copy=False)
@@ -516,17 +541,6 @@ def answers(
         return loss, slope[()]
     out[...] = slope
     return loss, out
-
-
-def _answer_loss(
-    each: Array, sums: FloatArray, count: int, rows: Rows, reduction: Reduction
-) -> Any:
-    if reduction == "none":
-        return per_row(each, rows)
-    divisor = count if reduction == "mean" else 1
-    total = sums.sum()
-    quotient = total / divisor if divisor else np.nan
-    return np.asarray(quotient).astype(rows.dtype)[()]
 
 
 def _scales(weight: npt.ArrayLike | None, rows: Rows, name: str) -> Array | None:

@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import overload
 
 from sxlit.fastexp import lifted_exp
-from sxlit.fastrows import LANES, TILE, fold, gather, settled
+from sxlit.fastrows import LANES, TILE, gather, settled, tile_sum
 from sxlit.jit import compiled
 
 _CONTRACT = {"fastmath": {"contract"}, "error_model": "numpy"}
@@ -131,10 +131,5 @@ def answer_blocks(
                 losses[start:stop] = loss[:size]
             if len(out):
                 out[start:stop] = grad[:size]
-            lanes[:] = 0
-            for k in range(0, size, LANES):
-                b = loss[k : min(k + LANES, size)]
-                for i in range(b.size):
-                    lanes[i] += b[i]
-            total, lost = gather(total, lost, fold(lanes))
+            total, lost = gather(total, lost, tile_sum(loss[:size], lanes))
         sums[r] = settled(total, lost)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sxlit.fastexp import lifted_exp
-from sxlit.fastrows import LANES, TILE, fold, gather, settled, top, weigh
+from sxlit.fastrows import LANES, TILE, gather, room_for, settled, tile_sum, weigh_rows
 from sxlit.jit import compiled
 from sxlit.streaming import scaled
 
@@ -30,38 +30,38 @@ __all__ = [
 @compiled()
 def softmax_rows(x: Any, out: Any, odd: Any, stream: bool) -> None:
     """Write the softmax of each row; mark the rows that have no finite maximum."""
-    lanes, ones = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
-    e = np.empty(x.shape[1], x.dtype)
-    for r in range(len(x)):
-        row = x[r]
-        shift, place = top(row)
-        odd[r] = not np.isfinite(shift)
-        if odd[r]:
-            continue
-        tail = weigh(row, shift, place, e, lanes, ones)
-        one = np.float64(lifted_exp(shift - shift))
-        scaled(e, x.dtype.type(1.0 / (one * (1.0 + tail))), out[r], stream)
+    side, shifts, tails, e, columns, lanes = room_for(x, True)
+    one = np.float64(lifted_exp(x.dtype.type(0)))
+    for first in range(0, len(x), side):
+        block = x[first : first + side]
+        weigh_rows(block, shifts, tails, e, columns, lanes)
+        for i in range(len(block)):
+            odd[first + i] = not np.isfinite(shifts[i])
+            if not odd[first + i]:
+                factor = x.dtype.type(1.0 / (one * (1.0 + tails[i])))
+                scaled(e[i], factor, out[first + i], stream)
 
 
 # %% ../book/13_fastest_loss.ipynb #logsumexp-rows
 @compiled()
 def logsumexp_rows(x: Any, out: Any, values: Any, odd: Any, stream: bool) -> None:
     """Store the log-sum-exp of each row, and log-softmax too if out has rows."""
-    lanes, ones = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
-    e = np.empty(max(x.shape[1], TILE), x.dtype)
-    for r in range(len(x)):
-        row = x[r]
-        shift, place = top(row)
-        odd[r] = not np.isfinite(shift)
-        if odd[r]:
-            continue
-        log_norm = np.log1p(weigh(row, shift, place, e, lanes, ones))
-        values[r] = np.float64(shift) + log_norm
-        if len(out):
-            below = x.dtype.type(log_norm)
-            for i in range(row.size):
-                e[i] = (row[i] - shift) - below
-            scaled(e[: row.size], x.dtype.type(1.0), out[r], stream)
+    side, shifts, tails, e, columns, lanes = room_for(x, len(out) > 0)
+    for first in range(0, len(x), side):
+        block = x[first : first + side]
+        weigh_rows(block, shifts, tails, e, columns, lanes)
+        for i in range(len(block)):
+            row, shift, r = block[i], shifts[i], first + i
+            odd[r] = not np.isfinite(shift)
+            if odd[r]:
+                continue
+            log_norm = np.log1p(tails[i])
+            values[r] = np.float64(shift) + log_norm
+            if len(out):
+                own, below = e[i], x.dtype.type(log_norm)
+                for k in range(row.size):
+                    own[k] = (row[k] - shift) - below
+                scaled(own, x.dtype.type(1.0), out[r], stream)
 
 
 # %% ../book/13_fastest_loss.ipynb #weighty
@@ -87,31 +87,32 @@ def label_rows(
 
     A label of -1 marks a row to leave out; w has a weight for each class, or none.
     """
-    lanes, ones = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
-    e = np.empty(x.shape[1] if len(out) else TILE, x.dtype)
-    for r in range(len(x)):
-        row, label = x[r], y[r]
-        odd[r] = False
-        if label < 0:
-            values[r] = 0.0
+    side, shifts, tails, e, columns, lanes = room_for(x, len(out) > 0)
+    one = np.float64(lifted_exp(x.dtype.type(0)))
+    for first in range(0, len(x), side):
+        block = x[first : first + side]
+        if y[first : first + side].max() >= 0:
+            weigh_rows(block, shifts, tails, e, columns, lanes)
+        for i in range(len(block)):
+            row, shift, tail, r = block[i], shifts[i], tails[i], first + i
+            odd[r] = False
+            if y[r] < 0:
+                values[r] = 0.0
+                if len(out):
+                    out[r, :] = 0
+                continue
+            own, weight = row[y[r]], w[y[r]] if len(w) else 1.0
+            odd[r] = not (np.isfinite(shift) and moderate(weight * inverse))
+            if odd[r]:
+                continue
+            surprise = (np.float64(shift) - np.float64(own)) + np.log1p(tail)
+            values[r] = weight * surprise if weight > 0.0 else 0.0
             if len(out):
-                out[r, :] = 0
-            continue
-        shift, place = top(row)
-        weight = w[label] if len(w) else 1.0
-        odd[r] = not (np.isfinite(shift) and moderate(weight * inverse))
-        if odd[r]:
-            continue
-        tail = weigh(row, shift, place, e, lanes, ones)
-        own, one = row[label], np.float64(lifted_exp(shift - shift))
-        surprise = (np.float64(shift) - np.float64(own)) + np.log1p(tail)
-        values[r] = weight * surprise if weight > 0.0 else 0.0
-        if len(out):
-            at_label = np.float64(lifted_exp(own - shift)) / one
-            others = tail if own == shift else 1.0 + (tail - at_label)
-            share = (weight * inverse) / (one * (1.0 + tail))
-            scaled(e, x.dtype.type(share), out[r], stream)
-            out[r, label] = 0.0 - ((weight * inverse) * others) / (1.0 + tail)
+                at_label = np.float64(lifted_exp(own - shift)) / one
+                others = tail if own == shift else 1.0 + (tail - at_label)
+                share = (weight * inverse) / (one * (1.0 + tail))
+                scaled(e[i], x.dtype.type(share), out[r], stream)
+                out[r, y[r]] = 0.0 - ((weight * inverse) * others) / (1.0 + tail)
 
 
 # %% ../book/13_fastest_loss.ipynb #total
@@ -121,12 +122,7 @@ def total(terms: Any, lanes: Any) -> float:
     whole, lost = 0.0, 0.0
     for start in range(0, terms.size, TILE):
         tile = terms[start : start + TILE]
-        lanes[:] = 0.0
-        for k in range(0, tile.size, LANES):
-            a = tile[k : k + LANES]
-            for i in range(a.size):
-                lanes[i] += a[i]
-        whole, lost = gather(whole, lost, fold(lanes))
+        whole, lost = gather(whole, lost, tile_sum(tile, lanes))
     return settled(whole, lost)
 
 
@@ -162,8 +158,8 @@ def distribution_rows(
 ) -> None:
     """Do as `label_rows` for distributions q; for one-hot rows of y if q has none."""
     classes = x.shape[1]
-    lanes, ones = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
-    e, wide = np.empty(classes, x.dtype), np.empty(LANES)
+    _, shifts, tails, room, columns, lanes = room_for(x, True)
+    e, wide = room[0], np.empty(LANES)
     weights, terms, one_hot = np.empty(classes), np.empty(classes), np.zeros(0)
     if len(y):
         one_hot = np.zeros(classes)
@@ -185,12 +181,12 @@ def distribution_rows(
         weights[most] = 0.0
         rest = total(weights, wide)
         weights[most] = largest
-        shift, place = top(row)
+        weigh_rows(x[r : r + 1], shifts, tails, room, columns, lanes)
+        shift, tail = shifts[0], tails[0]
         usual = np.isfinite(shift) and np.isfinite(rest) and np.isfinite(largest)
         odd[r] = not (usual and moderate(largest * inverse))
         if odd[r]:
             continue
-        tail = weigh(row, shift, place, e, lanes, ones)
         one, log_norm = np.float64(lifted_exp(shift - shift)), np.log1p(tail)
         for k in range(classes):
             surprise = (np.float64(shift) - np.float64(row[k])) + log_norm

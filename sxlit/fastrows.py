@@ -18,19 +18,29 @@ from sxlit.jit import compiled
 __all__ = [
     "TILE",
     "LANES",
+    "FEW",
+    "SIDE",
     "larger",
     "top",
+    "weights",
+    "lanes_for",
     "fold",
     "tile_sum",
-    "top_tile_sum",
+    "sum_but_one",
+    "count",
     "gather",
     "settled",
     "weigh",
+    "weigh_few",
+    "room_for",
+    "weigh_rows",
 ]
 
 # %% ../book/13_fastest_loss.ipynb #sizes
 TILE = 1024  # classes whose weights are summed before they meet the others
-LANES = 64  # sums that a tile keeps side by side
+LANES = 256  # sums that a tile keeps side by side
+FEW = 32  # classes up to which rows are laid side by side, not classes
+SIDE = 64  # rows that lie side by side then
 
 
 # %% ../book/13_fastest_loss.ipynb #larger
@@ -53,19 +63,38 @@ def top(x: Any) -> Any:
     """Return the maximum of a row, NaN if it holds one, and the tile it lies in."""
     shift, place = x[0], 0
     for start in range(0, x.size, TILE):
-        best = x[start]
-        for logit in x[start : start + TILE]:
-            best = larger(best, logit)
+        tile = x[start : start + TILE]
+        best = tile[0]
+        for i in range(tile.size):
+            best = larger(best, tile[i])
         if not best <= shift:
             shift, place = larger(shift, best), start
     return shift, place
 
 
+# %% ../book/13_fastest_loss.ipynb #weights
+@compiled("contract")
+def weights(x: Any, shift: Any, e: Any) -> None:
+    """Write the weights of some logits, times LIFT, into e."""
+    for i in range(x.size):
+        e[i] = lifted_exp(x[i] - shift)
+
+
 # %% ../book/13_fastest_loss.ipynb #fold
 @compiled()
+def lanes_for(size: int, lanes: Any) -> Any:
+    """Clear as many lanes as a tile needs: a power of two."""
+    width = 1
+    while width < size and width < LANES:
+        width *= 2
+    lanes[:width] = 0
+    return lanes[:width]
+
+
+@compiled()
 def fold(lanes: Any) -> float:
-    """Sum the lanes in pairs, in place: a tree of height 6."""
-    width = LANES // 2
+    """Sum the lanes in pairs, in place: a tree of height 8 at most."""
+    width = lanes.size // 2
     while width >= 1:
         for i in range(width):
             lanes[i] += lanes[i + width]
@@ -74,45 +103,35 @@ def fold(lanes: Any) -> float:
 
 
 # %% ../book/13_fastest_loss.ipynb #tile-sum
-@compiled("contract")
-def tile_sum(x: Any, shift: Any, e: Any, lanes: Any) -> float:
-    """Write the weights of a tile into e, and return their sum."""
-    lanes[:] = 0
-    whole = x.size // LANES * LANES
-    for k in range(0, whole, LANES):
-        a, b = x[k : k + LANES], e[k : k + LANES]
-        for i in range(LANES):
-            b[i] = lifted_exp(a[i] - shift)
-            lanes[i] += b[i]
-    a, b = x[whole:], e[whole:]
-    for i in range(a.size):
-        b[i] = lifted_exp(a[i] - shift)
-        lanes[i] += b[i]
+@compiled()
+def tile_sum(e: Any, room: Any) -> float:
+    """Return the sum of a tile."""
+    lanes = lanes_for(e.size, room)
+    for start in range(0, e.size, LANES):
+        part = e[start : start + LANES]
+        for i in range(part.size):
+            lanes[i] += part[i]
     return fold(lanes)
 
 
-# %% ../book/13_fastest_loss.ipynb #top-tile-sum
-@compiled("contract")
-def top_tile_sum(x: Any, shift: Any, e: Any, lanes: Any, ones: Any) -> float:
-    """Write the weights of the tile with the maximum, and sum all but one of them."""
-    one = lifted_exp(shift - shift)
-    lanes[:] = 0
-    ones[:] = 0
-    whole = x.size // LANES * LANES
-    for k in range(0, whole, LANES):
-        a, b = x[k : k + LANES], e[k : k + LANES]
-        for i in range(LANES):
-            b[i] = lifted_exp(a[i] - shift)
-            small = b[i] if b[i] < one else one - one
-            lanes[i] += small
-            ones[i] += b[i] - small
-    a, b = x[whole:], e[whole:]
-    for i in range(a.size):
-        b[i] = lifted_exp(a[i] - shift)
-        small = b[i] if b[i] < one else one - one
-        lanes[i] += small
-        ones[i] += b[i] - small
-    return fold(lanes) + (fold(ones) - np.float64(one))
+@compiled()
+def sum_but_one(e: Any, one: Any, room: Any) -> float:
+    """Return the sum of the tile with the maximum, without one of the ones in it."""
+    lanes, nothing = lanes_for(e.size, room), one - one
+    for start in range(0, e.size, LANES):
+        part = e[start : start + LANES]
+        for i in range(part.size):
+            lanes[i] += part[i] if part[i] < one else nothing
+    return fold(lanes) + (count(e, one) - 1) * np.float64(one)
+
+
+@compiled()
+def count(e: Any, one: Any) -> int:
+    """Return how many weights are one."""
+    found = np.int32(0)
+    for i in range(e.size):
+        found = np.int32(found + (np.int32(1) if e[i] >= one else np.int32(0)))
+    return found
 
 
 # %% ../book/13_fastest_loss.ipynb #gather
@@ -132,18 +151,82 @@ def settled(total: float, lost: float) -> float:
 
 # %% ../book/13_fastest_loss.ipynb #weigh
 @compiled()
-def weigh(x: Any, shift: Any, place: int, e: Any, lanes: Any, ones: Any) -> float:
+def weigh(x: Any, shift: Any, place: int, e: Any, lanes: Any) -> float:
     """Write the weights of a row, times LIFT, and return the tail t.
 
     Where e has no room for the whole row, the tiles follow each other in it.
     """
-    total, lost = 0.0, 0.0
+    one, total, lost, most = lifted_exp(shift - shift), 0.0, 0.0, 0.0
     for start in range(0, x.size, TILE):
         tile = x[start : start + TILE]
-        weights = e[start:] if e.size >= x.size else e
+        own = e[start:] if e.size >= x.size else e
+        own = own[: tile.size]
+        weights(tile, shift, own)
+        part = tile_sum(own, lanes)
         if start == place:
-            part = top_tile_sum(tile, shift, weights, lanes, ones)
-        else:
-            part = tile_sum(tile, shift, weights, lanes)
+            part, most = 0.0, part
         total, lost = gather(total, lost, part)
-    return settled(total, lost) / np.float64(lifted_exp(shift - shift))
+    rest = settled(total, lost)
+    if rest + most >= 2.0 * one:
+        return (rest + (most - one)) / one
+    tile = x[place : place + TILE]
+    own = e[place:] if e.size >= x.size else e
+    weights(tile, shift, own[: tile.size])
+    return (rest + sum_but_one(own[: tile.size], one, lanes)) / one
+
+
+# %% ../book/13_fastest_loss.ipynb #weigh-few
+@compiled("contract")
+def weigh_few(x: Any, shifts: Any, tails: Any, e: Any, columns: Any) -> None:
+    """Do as `weigh` for some rows of few classes, the rows side by side."""
+    classes, rows = x.shape[1], len(x)
+    one = np.float64(lifted_exp(x.dtype.type(0)))
+    for c in range(classes):
+        for r in range(rows):
+            columns[c, r] = x[r, c]
+    best, small, ones = columns[FEW], columns[FEW + 1], columns[FEW + 2]
+    best[:] = columns[0]
+    for c in range(1, classes):
+        column = columns[c]
+        for r in range(SIDE):
+            best[r] = larger(best[r], column[r])
+    small[:], ones[:] = 0, 0
+    for c in range(classes):
+        column = columns[c]
+        for r in range(SIDE):
+            column[r] = lifted_exp(column[r] - best[r])
+        for r in range(SIDE):
+            part = column[r] if column[r] < one else x.dtype.type(0)
+            small[r] += part
+            ones[r] += column[r] - part
+    for r in range(rows):
+        shifts[r] = best[r]
+        tails[r] = (np.float64(small[r]) + (np.float64(ones[r]) - one)) / one
+        for c in range(classes):
+            e[r, c] = columns[c, r]
+
+
+# %% ../book/13_fastest_loss.ipynb #weigh-rows
+@compiled()
+def room_for(x: Any, whole: bool) -> Any:
+    """Make room for what `weigh_rows` finds: shifts, tails, weights, and to sum in."""
+    few = x.shape[1] <= FEW
+    side = SIDE if few else 1
+    width = x.shape[1] if whole or few else TILE
+    shifts, e = np.zeros(side, x.dtype), np.empty((side, width), x.dtype)
+    columns = np.zeros((FEW + 3 if few else 0, SIDE), x.dtype)
+    return side, shifts, np.empty(side), e, columns, np.empty(LANES, x.dtype)
+
+
+@compiled()
+def weigh_rows(
+    x: Any, shifts: Any, tails: Any, e: Any, columns: Any, lanes: Any
+) -> None:
+    """Store the maximum and the tail of each row, and its weights, times LIFT."""
+    if len(columns):
+        weigh_few(x, shifts, tails, e, columns)
+        return
+    for r in range(len(x)):
+        shifts[r], place = top(x[r])
+        if np.isfinite(shifts[r]):
+            tails[r] = weigh(x[r], shifts[r], place, e[r], lanes)
