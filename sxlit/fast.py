@@ -42,6 +42,7 @@ HALVES = {
 DTYPES = {*HALVES, np.dtype(np.float32), np.dtype(np.float64)}
 PAST_CACHES = 2**25  # bytes of a result from which on it is streamed to memory
 LARGEST = 6e4  # what any dtype can hold
+WORK = 10_000  # what NumPy may try to tell two strided arrays apart
 AT_ONCE = 2**16  # short numbers that a thread widens at a time, or one row
 
 # %% auto #0
@@ -153,7 +154,7 @@ def _overlap(a: Array, b: Any) -> bool:
     if not isinstance(b, np.ndarray) or not np.may_share_memory(a, b):
         return False
     try:
-        return np.shares_memory(a, b, max_work=10_000)
+        return np.shares_memory(a, b, max_work=WORK)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
 
@@ -264,6 +265,38 @@ def mend(values: Array, odd: npt.NDArray[np.bool_], ask: Callable[[Any], Any]) -
 
 # %% ../book/13_fastest_loss.ipynb #softmax
 def softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -> Array:
+    r"""Turn scores into probabilities, as `sxlit.softmax` does, at the speed of memory.
+
+    $p_i = e^{x_i - m} / \sum_j e^{x_j - m}$ with $m = \max_j x_j$ along `axis`.
+
+    Args:
+        x: logits, any shape with at least one axis; float16, bfloat16, float32 or
+            float64; integers and booleans are taken as float64.
+        axis: the class axis.
+        out: where to write the result: an array of the logits' shape and dtype, which
+            may be the logits themselves and else shares no memory with them.
+
+    Returns:
+        Probabilities; the shape and dtype of `x`; `out` if it is given.
+
+    Raises:
+        TypeError: a dtype that is not accepted, or an axis that is not an integer.
+        ValueError: no such axis, no classes, or an `out` that does not fit.
+
+    At the edges: as `sxlit.softmax`, which computes the rows without a finite maximum.
+
+    Error: at most `sxlit.bounds.softmax` of the required numerics; float16 and bfloat16
+    are computed in float32. The bits of a row depend on no other row and not on the
+    number of threads.
+
+    Examples:
+        >>> x = np.array([[1.0, 2.0, 4.0]], np.float32)
+        >>> softmax(x, out=x).round(4)
+        array([[0.042 , 0.1142, 0.8438]], dtype=float32)
+
+    Source: Milakov and Gimelshein (2018) and Dukhan and Ablavatski (2020) for counting
+    passes; the exponential is this chapter's own.
+    """
     logits = as_rows(x, axis)
     check_out(out, logits.given)
     result, odd = place_for(logits, out), np.empty(len(logits.rows), np.bool_)
@@ -274,6 +307,32 @@ def softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -> Ar
 
 # %% ../book/13_fastest_loss.ipynb #log-softmax
 def log_softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -> Array:
+    r"""Return $\log p_i = x_i - \mathrm{LSE}(x)$, as `sxlit.log_softmax` does.
+
+    Args:
+        x: logits, any shape with at least one axis; float16, bfloat16, float32 or
+            float64; integers and booleans are taken as float64.
+        axis: the class axis.
+        out: where to write the result: an array of the logits' shape and dtype, which
+            may be the logits themselves and else shares no memory with them.
+
+    Returns:
+        The logarithm of softmax in nats; the shape and dtype of `x`; `out` if given.
+
+    Raises:
+        TypeError: as `softmax`.
+        ValueError: as `softmax`.
+
+    At the edges: as `sxlit.log_softmax`.
+
+    Error: at most `sxlit.bounds.log_softmax`, hra, of the required numerics.
+
+    Examples:
+        >>> log_softmax(np.array([0.0, -1000.0]))
+        array([    0., -1000.])
+
+    Source: as `softmax`.
+    """
     logits = as_rows(x, axis)
     check_out(out, logits.given)
     result, odd = place_for(logits, out), np.empty(len(logits.rows), np.bool_)
@@ -284,6 +343,31 @@ def log_softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -
 
 # %% ../book/13_fastest_loss.ipynb #logsumexp
 def logsumexp(x: npt.ArrayLike, axis: int = -1, *, keepdims: bool = False) -> Any:
+    r"""Return $\log \sum_j e^{x_j}$, as `sxlit.logsumexp`, in one pass over memory.
+
+    Args:
+        x: logits, any shape with at least one axis; float16, bfloat16, float32 or
+            float64; integers and booleans are taken as float64.
+        axis: the class axis.
+        keepdims: keep `axis` with length 1, so that the result broadcasts with `x`.
+
+    Returns:
+        The log-sum-exp in nats; the shape of `x` without `axis`, the dtype of `x`.
+
+    Raises:
+        TypeError: a dtype that is not accepted, or an axis that is not an integer.
+        ValueError: no such axis.
+
+    At the edges: as `sxlit.logsumexp`.
+
+    Error: at most `sxlit.bounds.logsumexp`, hra, of the required numerics.
+
+    Examples:
+        >>> float(logsumexp([1000.0, 1000.0]).round(4))
+        1000.6931
+
+    Source: as `softmax`.
+    """
     logits = as_rows(x, axis, some=False)
     if not logits.rows.shape[1]:
         return sxlit.logsumexp(x, axis, keepdims=keepdims)
@@ -417,7 +501,7 @@ def _mend_losses(
     """Let `sxlit` itself do the rows that the kernels have left."""
     which = np.flatnonzero(odd)
     target = read.y[which] if len(read.y) else read.q[which].astype(np.float64)
-    asked = {
+    asked: dict[str, Any] = {
         "weight": options.weight,
         "label_smoothing": options.label_smoothing,
         "reduction": "none",
@@ -468,6 +552,43 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
 ) -> Any:
+    r"""Return the cross-entropy of softmax against targets, as `sxlit.cross_entropy`.
+
+    A label $y$ costs $-\log p_y$, a distribution $q$ costs
+    $\sum_k r_k (\mathrm{LSE}(x) - x_k)$ with
+    $r_k = w_k ((1 - \epsilon) q_k + \epsilon / C)$.
+
+    Args:
+        logits: any shape with at least one axis; float16, bfloat16, float32 or
+            float64; integers and booleans are taken as float64.
+        targets: labels, integers of the logits' shape without the class axis; or
+            distributions, floats of the logits' shape.
+        axis: the class axis.
+        weight: one weight for each class, finite and not negative.
+        ignore_index: the label of rows to leave out; only with labels.
+        label_smoothing: the share $\epsilon$ of each target that is spread evenly.
+        reduction: "mean", "sum" or "none", as `sxlit.cross_entropy`.
+
+    Returns:
+        The loss, a scalar, or for "none" the logits' shape without `axis`; the dtype
+        of the logits. A one-hot distribution gives the bits that its label gives.
+
+    Raises:
+        TypeError: as `sxlit.cross_entropy`.
+        ValueError: as `sxlit.cross_entropy`.
+
+    At the edges: as `sxlit.cross_entropy`, but no doubt is raised about logits that
+    look like probabilities.
+
+    Error: at most `sxlit.bounds.cross_entropy`, hra, of the required numerics.
+
+    Examples:
+        >>> x = np.array([[20.0, 0.0, 0.0]], np.float32)
+        >>> f"{cross_entropy(x, [0]):.5e}"
+        '4.12231e-09'
+
+    Source: as `softmax`; the tail without the maximum is chapter 4's.
+    """
     options = Options(weight, ignore_index, label_smoothing, reduction)
     return losses(logits, targets, axis, options)[0]
 
@@ -484,6 +605,44 @@ def cross_entropy_with_grad(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
 ) -> tuple[Any, Array]:
+    r"""Return the cross-entropy and its gradient in the logits, one read and one write.
+
+    The gradient is $p_j$ but $-\sum_{k \ne y} p_k$ at a label $y$, and
+    $p_j \sum_{k \ne j} r_k - r_j \sum_{k \ne j} p_k$ for distributions; divided by
+    the denominator for "mean".
+
+    Args:
+        logits: as `cross_entropy`.
+        targets: as `cross_entropy`.
+        out: where to write the gradient: an array of the logits' shape and dtype, which
+            may be the logits themselves and else shares no memory with arguments.
+        axis: as `cross_entropy`.
+        weight: as `cross_entropy`.
+        ignore_index: as `cross_entropy`; the gradient is 0 in an ignored row.
+        label_smoothing: as `cross_entropy`.
+        reduction: as `cross_entropy`; with "none" the gradient is that of the sum.
+
+    Returns:
+        The loss as `cross_entropy` returns it, and the gradient; `out` if it is given.
+
+    Raises:
+        TypeError: as `sxlit.cross_entropy`, or for an `out` of another dtype.
+        ValueError: as `sxlit.cross_entropy`, or for an `out` that does not fit. Nothing
+            is written then.
+
+    At the edges: as `sxlit.cross_entropy_grad`.
+
+    Error: at most `sxlit.bounds.cross_entropy` and `sxlit.bounds.cross_entropy_grad`,
+    hra, of the required numerics.
+
+    Examples:
+        >>> x = np.array([[20.0, 0.0, 0.0]], np.float32)
+        >>> loss, grad = cross_entropy_with_grad(x, [0], out=x)
+        >>> grad is x, f"{grad[0, 0]:.5e}"
+        (True, '-4.12231e-09')
+
+    Source: as `cross_entropy`.
+    """
     options = Options(weight, ignore_index, label_smoothing, reduction)
     return losses(logits, targets, axis, options, out=out, gradient=True)
 
@@ -524,10 +683,9 @@ def answers(
 
     def task(first: int, last: int) -> None:
         part = slice(first * BLOCK, last * BLOCK)
-        scales = (v[part] if v.size > 1 else v for v in (w, a))
-        answer_blocks(
-            x[part], q[part], *scales, grad[part], each[part], sums[first:last], inverse
-        )
+        own_w, own_a = (v[part] if v.size > 1 else v for v in (w, a))
+        own = (grad[part], each[part], sums[first:last])
+        answer_blocks(x[part], q[part], own_w, own_a, *own, inverse)
 
     over_rows(task, len(sums), count)
     if reduction == "none":
@@ -565,6 +723,35 @@ def binary_cross_entropy(
     pos_weight: npt.ArrayLike | None = None,
     reduction: Reduction = "mean",
 ) -> Any:
+    r"""Return the cross-entropy of sigmoids, as `sxlit.binary_cross_entropy` does.
+
+    Each logit $x$ with target $q$ costs $w (a q \zeta(-x) + (1 - q) \zeta(x))$ with
+    $\zeta(x) = \log(1 + e^x)$.
+
+    Args:
+        logits: any shape, also a single number; dtypes as `softmax`.
+        targets: the logits' shape, as `sxlit.binary_cross_entropy`.
+        weight: $w$, one number or the logits' shape, finite and not negative.
+        pos_weight: $a$, one number or one for each entry of the last axis.
+        reduction: "mean", "sum" or "none", as `sxlit.binary_cross_entropy`.
+
+    Returns:
+        The loss, a scalar, or for "none" the logits' shape; the dtype of the logits.
+
+    Raises:
+        TypeError: as `sxlit.binary_cross_entropy`.
+        ValueError: as `sxlit.binary_cross_entropy`.
+
+    At the edges: as `sxlit.binary_cross_entropy`.
+
+    Error: at most `sxlit.bounds.binary_cross_entropy`, hra, of the required numerics.
+
+    Examples:
+        >>> f"{binary_cross_entropy(np.array(-40.0), 0):.6e}"
+        '4.248354e-18'
+
+    Source: Cox (1958).
+    """
     return answers(logits, targets, weight, pos_weight, reduction)[0]
 
 
@@ -578,6 +765,38 @@ def binary_cross_entropy_with_grad(
     pos_weight: npt.ArrayLike | None = None,
     reduction: Reduction = "mean",
 ) -> tuple[Any, Array]:
+    r"""Return the binary loss and its gradient in the logits.
+
+    The gradient is $w ((1 - q) \sigma(x) - a q \sigma(-x))$, divided by the number of
+    logits for "mean".
+
+    Args:
+        logits: as `binary_cross_entropy`.
+        targets: as `binary_cross_entropy`.
+        out: where to write the gradient, as `cross_entropy_with_grad`.
+        weight: as `binary_cross_entropy`.
+        pos_weight: as `binary_cross_entropy`.
+        reduction: as `binary_cross_entropy`; with "none" the gradient is the sum's.
+
+    Returns:
+        The loss and the gradient; `out` if it is given.
+
+    Raises:
+        TypeError: as `sxlit.binary_cross_entropy`, or for an `out` of another dtype.
+        ValueError: as `sxlit.binary_cross_entropy`, or for an `out` that does not fit.
+
+    At the edges: as `sxlit.binary_cross_entropy_grad`.
+
+    Error: at most `sxlit.bounds.binary_cross_entropy` and
+    `sxlit.bounds.binary_cross_entropy_grad`, hra, of the required numerics.
+
+    Examples:
+        >>> loss, grad = binary_cross_entropy_with_grad(np.array([0.0, 0.0]), [1, 0])
+        >>> float(loss.round(4)), grad
+        (0.6931, array([-0.25,  0.25]))
+
+    Source: Cox (1958).
+    """
     return answers(
         logits, targets, weight, pos_weight, reduction, out=out, gradient=True
     )

@@ -8,14 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from sxlit.fastexp import lifted_exp
 from sxlit.fastrows import LANES, TILE, gather, settled, tile_sum
-from sxlit.jit import compiled
-
-_CONTRACT = {"fastmath": {"contract"}, "error_model": "numpy"}
+from sxlit.jit import by_dtype, compiled, types
 
 # %% auto #0
 __all__ = ["BLOCK", "log1p_share", "answer_tile", "answer_blocks"]
@@ -50,7 +46,7 @@ def log1p_share(e: Any) -> Any:
     raise NotImplementedError("log1p_share is for compiled code")
 
 
-@overload(log1p_share, jit_options=_CONTRACT, strict=False)
+@by_dtype(log1p_share)
 def _log1p_share(e: Any) -> Any:
     if e == types.float32:
 

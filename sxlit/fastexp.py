@@ -8,13 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, overload
 
-from sxlit.jit import compiled
-
-_CONTRACT = {"fastmath": {"contract"}, "error_model": "numpy"}
+from sxlit.jit import by_dtype, compiled, instruction, ir, types
 
 # %% auto #0
 __all__ = ["LIFT", "times_power", "lifted_exp32", "lifted_exp64", "lifted_exp"]
@@ -24,7 +19,7 @@ LIFT = {"float32": 2.0**32, "float64": 2.0**64}  # weights are kept times this
 
 
 # %% ../book/13_fastest_loss.ipynb #times-power
-@intrinsic
+@instruction
 def times_power(typing: Any, p: Any, k: Any) -> Any:
     """Return p times two to the power that lies in the low bits of k."""
     fraction = 23 if p == types.float32 else 52
@@ -118,7 +113,7 @@ def lifted_exp(d: Any) -> Any:
     raise NotImplementedError("lifted_exp is for compiled code")
 
 
-@overload(lifted_exp, jit_options=_CONTRACT, strict=False)
+@by_dtype(lifted_exp)
 def _lifted_exp(d: Any) -> Any:
     if d == types.float32:
         return lambda d: lifted_exp32(d)

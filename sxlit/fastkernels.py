@@ -128,8 +128,8 @@ def total(terms: Any, lanes: Any) -> float:
 
 # %% ../book/13_fastest_loss.ipynb #effective
 @compiled()
-def effective(q: Any, w: Any, smoothing: float, r: Any) -> Any:
-    """Write a row's effective weights in float64; return their largest, in size."""
+def effective(q: Any, w: Any, smoothing: float, r: Any) -> int:
+    """Write a row's effective weights in float64; return where the largest is."""
     largest, place = -1.0, 0
     for k in range(r.size):
         r[k] = (1.0 - smoothing) * q[k] + smoothing / r.size

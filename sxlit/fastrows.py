@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
 
 from sxlit.fastexp import lifted_exp
-from sxlit.jit import compiled
+from sxlit.jit import compiled, instruction, ir
 
 # %% auto #0
 __all__ = [
@@ -44,7 +42,7 @@ SIDE = 64  # rows that lie side by side then
 
 
 # %% ../book/13_fastest_loss.ipynb #larger
-@intrinsic
+@instruction
 def larger(typing: Any, a: Any, b: Any) -> Any:
     """Return the larger of two numbers, NaN if one is: LLVM's `maximum`."""
 
@@ -126,7 +124,7 @@ def sum_but_one(e: Any, one: Any, room: Any) -> float:
 
 
 @compiled()
-def count(e: Any, one: Any) -> int:
+def count(e: Any, one: Any) -> Any:
     """Return how many weights are one."""
     found = np.int32(0)
     for i in range(e.size):

@@ -8,11 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from sxlit.jit import compiled
+from sxlit.jit import compiled, instruction, ir, types
 
 # %% auto #0
 __all__ = [
@@ -26,7 +23,7 @@ __all__ = [
 
 
 # %% ../book/13_fastest_loss.ipynb #reinterpret
-@intrinsic
+@instruction
 def as_bits(typing: Any, x: Any) -> Any:
     """Return the 32 bits of a float32."""
 
@@ -36,7 +33,7 @@ def as_bits(typing: Any, x: Any) -> Any:
     return types.uint32(x), code
 
 
-@intrinsic
+@instruction
 def of_bits(typing: Any, bits: Any) -> Any:
     """Return the float32 that has these 32 bits."""
 

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 try:
+    import llvmlite.ir
     import numba
+    from numba import extending
 except ImportError as error:
     raise ImportError(
         "sxlit.fast compiles its loops with Numba, which is not installed; run: "
@@ -17,9 +19,10 @@ except ImportError as error:
     ) from error
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+ir, types = llvmlite.ir, numba.types
 
 # %% auto #0
-__all__ = ["compiled"]
+__all__ = ["compiled", "instruction", "by_dtype"]
 
 
 # %% ../book/13_fastest_loss.ipynb #compiled
@@ -29,14 +32,17 @@ def compiled(*fastmath: str) -> Callable[[Function], Function]:
     Args:
         fastmath: what LLVM may do against the rules of IEEE 754: here nothing, or
             "contract", which rounds a product and a sum once instead of twice.
-
-    Examples:
-        >>> @compiled("contract")
-        ... def axpy(a, x, y):
-        ...     return a * x + y
-        >>> axpy(2.0, 3.0, 4.0)
-        10.0
     """
-    return numba.njit(
-        nogil=True, cache=True, error_model="numpy", fastmath=set(fastmath)
-    )
+    options = {"nogil": True, "cache": True, "error_model": "numpy"}
+    return numba.njit(**options, fastmath=set(fastmath))
+
+
+def instruction(write: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that writes LLVM's own instructions callable in compiled code."""
+    return extending.intrinsic(write)
+
+
+def by_dtype(name: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Compile what the decorated function returns for the types of the arguments."""
+    options = {"fastmath": {"contract"}, "error_model": "numpy"}
+    return extending.overload(name, jit_options=options, strict=False)

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from sxlit.jit import compiled
+from sxlit.jit import compiled, instruction, ir, types
 
 LINE = 64  # bytes that memory moves at a time
 
@@ -20,7 +17,7 @@ __all__ = ["put_line", "scaled"]
 
 
 # %% ../book/13_fastest_loss.ipynb #put-line
-@intrinsic
+@instruction
 def put_line(typing: Any, out: Any, i: Any, e: Any, j: Any, factor: Any) -> Any:
     """Write one line, e[j:] times factor, to out[i:] and not into the caches."""
     count = LINE // (out.dtype.bitwidth // 8)
