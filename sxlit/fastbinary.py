@@ -127,5 +127,5 @@ def answer_blocks(
                 losses[start:stop] = loss[:size]
             if len(out):
                 out[start:stop] = grad[:size]
-            total, lost = gather(total, lost, tile_sum(loss[:size], lanes))
+            total, lost = gather(total, lost, tile_sum(loss, size, lanes))
         sums[r] = settled(total, lost)

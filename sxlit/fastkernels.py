@@ -34,12 +34,12 @@ def softmax_rows(x: Any, out: Any, odd: Any, stream: bool) -> None:
     one = np.float64(lifted_exp(x.dtype.type(0)))
     for first in range(0, len(x), side):
         block = x[first : first + side]
-        weigh_rows(block, shifts, tails, e, columns, lanes)
+        weigh_rows(x, first, shifts, tails, e, columns, lanes)
         for i in range(len(block)):
             odd[first + i] = not np.isfinite(shifts[i])
             if not odd[first + i]:
                 factor = x.dtype.type(1.0 / (one * (1.0 + tails[i])))
-                scaled(e[i], factor, out[first + i], stream)
+                scaled(e[i, : x.shape[1]], factor, out[first + i], stream)
 
 
 # %% ../book/13_fastest_loss.ipynb #logsumexp-rows
@@ -49,7 +49,7 @@ def logsumexp_rows(x: Any, out: Any, values: Any, odd: Any, stream: bool) -> Non
     side, shifts, tails, e, columns, lanes = room_for(x, len(out) > 0)
     for first in range(0, len(x), side):
         block = x[first : first + side]
-        weigh_rows(block, shifts, tails, e, columns, lanes)
+        weigh_rows(x, first, shifts, tails, e, columns, lanes)
         for i in range(len(block)):
             row, shift, r = block[i], shifts[i], first + i
             odd[r] = not np.isfinite(shift)
@@ -58,7 +58,7 @@ def logsumexp_rows(x: Any, out: Any, values: Any, odd: Any, stream: bool) -> Non
             log_norm = np.log1p(tails[i])
             values[r] = np.float64(shift) + log_norm
             if len(out):
-                own, below = e[i], x.dtype.type(log_norm)
+                own, below = e[i, : row.size], x.dtype.type(log_norm)
                 for k in range(row.size):
                     own[k] = (row[k] - shift) - below
                 scaled(own, x.dtype.type(1.0), out[r], stream)
@@ -92,7 +92,7 @@ def label_rows(
     for first in range(0, len(x), side):
         block = x[first : first + side]
         if y[first : first + side].max() >= 0:
-            weigh_rows(block, shifts, tails, e, columns, lanes)
+            weigh_rows(x, first, shifts, tails, e, columns, lanes)
         for i in range(len(block)):
             row, shift, tail, r = block[i], shifts[i], tails[i], first + i
             odd[r] = False
@@ -111,18 +111,19 @@ def label_rows(
                 at_label = np.float64(lifted_exp(own - shift)) / one
                 others = tail if own == shift else 1.0 + (tail - at_label)
                 share = (weight * inverse) / (one * (1.0 + tail))
-                scaled(e[i], x.dtype.type(share), out[r], stream)
+                scaled(e[i, : row.size], x.dtype.type(share), out[r], stream)
                 out[r, y[r]] = 0.0 - ((weight * inverse) * others) / (1.0 + tail)
 
 
 # %% ../book/13_fastest_loss.ipynb #total
 @compiled()
-def total(terms: Any, lanes: Any) -> float:
-    """Sum a float64 row in tiles and lanes, as the weights are summed."""
+def total(terms: Any, tile: Any, lanes: Any) -> float:
+    """Sum a float64 row tile by tile, as the weights are summed."""
     whole, lost = 0.0, 0.0
     for start in range(0, terms.size, TILE):
-        tile = terms[start : start + TILE]
-        whole, lost = gather(whole, lost, tile_sum(tile, lanes))
+        size = min(TILE, terms.size - start)
+        tile[:size] = terms[start : start + size]
+        whole, lost = gather(whole, lost, tile_sum(tile, size, lanes))
     return settled(whole, lost)
 
 
@@ -159,7 +160,7 @@ def distribution_rows(
     """Do as `label_rows` for distributions q; for one-hot rows of y if q has none."""
     classes = x.shape[1]
     _, shifts, tails, room, columns, lanes = room_for(x, True)
-    e, wide = room[0], np.empty(LANES)
+    e, wide, tile = room[0], np.empty(LANES), np.empty(TILE)
     weights, terms, one_hot = np.empty(classes), np.empty(classes), np.zeros(0)
     if len(y):
         one_hot = np.zeros(classes)
@@ -179,9 +180,9 @@ def distribution_rows(
             most = effective(q[r], w, smoothing, weights)
         largest = weights[most]
         weights[most] = 0.0
-        rest = total(weights, wide)
+        rest = total(weights, tile, wide)
         weights[most] = largest
-        weigh_rows(x[r : r + 1], shifts, tails, room, columns, lanes)
+        weigh_rows(x[: r + 1], r, shifts, tails, room, columns, lanes)
         shift, tail = shifts[0], tails[0]
         usual = np.isfinite(shift) and np.isfinite(rest) and np.isfinite(largest)
         odd[r] = not (usual and moderate(largest * inverse))
@@ -191,7 +192,7 @@ def distribution_rows(
         for k in range(classes):
             surprise = (np.float64(shift) - np.float64(row[k])) + log_norm
             terms[k] = weights[k] * surprise if weights[k] != 0.0 else 0.0
-        values[r] = total(terms, wide)
+        values[r] = total(terms, tile, wide)
         if len(out):
             for k in range(classes):
                 own = np.float64(e[k]) / one
@@ -202,4 +203,4 @@ def distribution_rows(
                 share = x.dtype.type((apart * inverse) / (one * (1.0 + tail)))
                 taken = ((weights[k] * inverse) * others) / (1.0 + tail)
                 e[k] = np.float64(e[k]) * np.float64(share) - taken
-            scaled(e, x.dtype.type(1.0), out[r], stream)
+            scaled(e[:classes], x.dtype.type(1.0), out[r], stream)

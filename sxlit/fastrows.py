@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sxlit.fastexp import lifted_exp
-from sxlit.jit import compiled, instruction, ir
+from sxlit.jit import compiled, inlined, instruction, ir, types
 
 # %% auto #0
 __all__ = [
@@ -21,22 +21,24 @@ __all__ = [
     "larger",
     "top",
     "weights",
-    "lanes_for",
     "fold",
     "tile_sum",
     "sum_but_one",
     "count",
     "gather",
     "settled",
+    "fetch",
+    "fetch_tile",
     "weigh",
     "weigh_few",
+    "padded",
     "room_for",
     "weigh_rows",
 ]
 
 # %% ../book/13_fastest_loss.ipynb #sizes
 TILE = 1024  # classes whose weights are summed before they meet the others
-LANES = 256  # sums that a tile keeps side by side
+LANES = 256 + 64 + 16  # room for the sums that are left of a tile, fold by fold
 FEW = 32  # classes up to which rows are laid side by side, not classes
 SIDE = 64  # rows that lie side by side then
 
@@ -79,48 +81,40 @@ def weights(x: Any, shift: Any, e: Any) -> None:
 
 
 # %% ../book/13_fastest_loss.ipynb #fold
-@compiled()
-def lanes_for(size: int, lanes: Any) -> Any:
-    """Clear as many lanes as a tile needs: a power of two."""
-    width = 1
-    while width < size and width < LANES:
-        width *= 2
-    lanes[:width] = 0
-    return lanes[:width]
-
-
-@compiled()
-def fold(lanes: Any) -> float:
-    """Sum the lanes in pairs, in place: a tree of height 8 at most."""
-    width = lanes.size // 2
-    while width >= 1:
-        for i in range(width):
-            lanes[i] += lanes[i + width]
-        width //= 2
-    return np.float64(lanes[0])
+@inlined
+def fold(e: Any, lanes: Any, width: int) -> None:
+    """Add four parts of e, each so wide, into the lanes, in pairs."""
+    for i in range(width):
+        low, high = e[i] + e[i + width], e[i + 2 * width] + e[i + 3 * width]
+        lanes[i] = low + high
 
 
 # %% ../book/13_fastest_loss.ipynb #tile-sum
 @compiled()
-def tile_sum(e: Any, room: Any) -> float:
-    """Return the sum of a tile."""
-    lanes = lanes_for(e.size, room)
-    for start in range(0, e.size, LANES):
-        part = e[start : start + LANES]
-        for i in range(part.size):
-            lanes[i] += part[i]
-    return fold(lanes)
+def tile_sum(e: Any, size: int, lanes: Any) -> float:
+    """Return the sum of the first so many weights in e, which has room for a TILE."""
+    e[size : 64 if size <= 64 else 256 if size <= 256 else TILE] = 0
+    wide, narrow, last = lanes[:256], lanes[256:320], lanes[320:336]
+    if size > 256:
+        fold(e, wide, 256)
+        fold(wide, narrow, 64)
+        fold(narrow, last, 16)
+    elif size > 64:
+        fold(e, narrow, 64)
+        fold(narrow, last, 16)
+    else:
+        fold(e, last, 16)
+    fold(last, wide, 4)
+    return np.float64((wide[0] + wide[1]) + (wide[2] + wide[3]))
 
 
 @compiled()
-def sum_but_one(e: Any, one: Any, room: Any) -> float:
+def sum_but_one(e: Any, size: int, one: Any, lanes: Any) -> float:
     """Return the sum of the tile with the maximum, without one of the ones in it."""
-    lanes, nothing = lanes_for(e.size, room), one - one
-    for start in range(0, e.size, LANES):
-        part = e[start : start + LANES]
-        for i in range(part.size):
-            lanes[i] += part[i] if part[i] < one else nothing
-    return fold(lanes) + (count(e, one) - 1) * np.float64(one)
+    ones, small = count(e[:size], one), np.empty(TILE, e.dtype)
+    for i in range(size):
+        small[i] = e[i] if e[i] < one else one - one
+    return tile_sum(small, size, lanes) + (ones - 1) * np.float64(one)
 
 
 @compiled()
@@ -133,7 +127,7 @@ def count(e: Any, one: Any) -> Any:
 
 
 # %% ../book/13_fastest_loss.ipynb #gather
-@compiled()
+@inlined
 def gather(total: float, lost: float, part: float) -> Any:
     """Add a part to a total, and what rounding takes to what was lost before."""
     grown = total + part
@@ -141,26 +135,52 @@ def gather(total: float, lost: float, part: float) -> Any:
     return grown, lost + ((total - (grown - taken)) + (part - taken))
 
 
-@compiled()
+@inlined
 def settled(total: float, lost: float) -> float:
     """Give back what was lost; an infinite total has lost nothing."""
     return total + lost if np.isfinite(lost) else total
 
 
+# %% ../book/13_fastest_loss.ipynb #fetch
+@instruction
+def fetch(typing: Any, x: Any, i: Any) -> Any:
+    """Ask for the memory of x[i] ahead of time."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number, whole = ir.IntType(32), context.make_array(x)
+        data = whole(context, builder, arguments[0]).data
+        place = builder.gep(data, [arguments[1]])
+        place = builder.bitcast(place, ir.IntType(8).as_pointer())
+        form = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        call = builder.module.declare_intrinsic("llvm.prefetch", [place.type], form)
+        hints = (ir.Constant(number, hint) for hint in (0, 2, 1))  # read, L2, data
+        builder.call(call, [place, *hints])
+        return context.get_dummy_value()
+
+    return types.void(x, i), code
+
+
+@inlined
+def fetch_tile(x: Any, start: int) -> None:
+    """Ask for a tile of the row that comes next."""
+    for i in range(start, min(start + TILE, x.size), 64 // x.itemsize):
+        fetch(x, i)
+
+
 # %% ../book/13_fastest_loss.ipynb #weigh
 @compiled()
-def weigh(x: Any, shift: Any, place: int, e: Any, lanes: Any) -> float:
+def weigh(x: Any, shift: Any, place: int, e: Any, lanes: Any, following: Any) -> float:
     """Write the weights of a row, times LIFT, and return the tail t.
 
-    Where e has no room for the whole row, the tiles follow each other in it.
+    Where e has room for a tile only, the tiles follow each other in it.
     """
     one, total, lost, most = lifted_exp(shift - shift), 0.0, 0.0, 0.0
     for start in range(0, x.size, TILE):
         tile = x[start : start + TILE]
         own = e[start:] if e.size >= x.size else e
-        own = own[: tile.size]
+        fetch_tile(following, start)
         weights(tile, shift, own)
-        part = tile_sum(own, lanes)
+        part = tile_sum(own, tile.size, lanes)
         if start == place:
             part, most = 0.0, part
         total, lost = gather(total, lost, part)
@@ -169,8 +189,8 @@ def weigh(x: Any, shift: Any, place: int, e: Any, lanes: Any) -> float:
         return (rest + (most - one)) / one
     tile = x[place : place + TILE]
     own = e[place:] if e.size >= x.size else e
-    weights(tile, shift, own[: tile.size])
-    return (rest + sum_but_one(own[: tile.size], one, lanes)) / one
+    weights(tile, shift, own)
+    return (rest + sum_but_one(own, tile.size, one, lanes)) / one
 
 
 # %% ../book/13_fastest_loss.ipynb #weigh-few
@@ -206,11 +226,17 @@ def weigh_few(x: Any, shifts: Any, tails: Any, e: Any, columns: Any) -> None:
 
 # %% ../book/13_fastest_loss.ipynb #weigh-rows
 @compiled()
+def padded(classes: int) -> int:
+    """Round up to whole tiles; rows of few classes need no padding."""
+    return classes if classes <= FEW else -(-classes // TILE) * TILE
+
+
+@compiled()
 def room_for(x: Any, whole: bool) -> Any:
     """Make room for what `weigh_rows` finds: shifts, tails, weights, and to sum in."""
     few = x.shape[1] <= FEW
     side = SIDE if few else 1
-    width = x.shape[1] if whole or few else TILE
+    width = padded(x.shape[1]) if whole or few else TILE
     shifts, e = np.zeros(side, x.dtype), np.empty((side, width), x.dtype)
     columns = np.zeros((FEW + 3 if few else 0, SIDE), x.dtype)
     return side, shifts, np.empty(side), e, columns, np.empty(LANES, x.dtype)
@@ -218,13 +244,14 @@ def room_for(x: Any, whole: bool) -> Any:
 
 @compiled()
 def weigh_rows(
-    x: Any, shifts: Any, tails: Any, e: Any, columns: Any, lanes: Any
+    x: Any, first: int, shifts: Any, tails: Any, e: Any, columns: Any, lanes: Any
 ) -> None:
-    """Store the maximum and the tail of each row, and its weights, times LIFT."""
+    """Store maximum and tail of the rows from the first, and their weights."""
     if len(columns):
-        weigh_few(x, shifts, tails, e, columns)
+        weigh_few(x[first : first + SIDE], shifts, tails, e, columns)
         return
-    for r in range(len(x)):
-        shifts[r], place = top(x[r])
-        if np.isfinite(shifts[r]):
-            tails[r] = weigh(x[r], shifts[r], place, e[r], lanes)
+    row = x[first]
+    following = x[first + 1] if first + 1 < len(x) else row[:0]
+    shifts[0], place = top(row)
+    if np.isfinite(shifts[0]):
+        tails[0] = weigh(row, shifts[0], place, e[0], lanes, following)

@@ -22,7 +22,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 ir, types = llvmlite.ir, numba.types
 
 # %% auto #0
-__all__ = ["compiled", "instruction", "by_dtype"]
+__all__ = ["compiled", "inlined", "instruction", "by_dtype"]
 
 
 # %% ../book/13_fastest_loss.ipynb #compiled
@@ -35,6 +35,11 @@ def compiled(*fastmath: str) -> Callable[[Function], Function]:
     """
     options = {"nogil": True, "cache": True, "error_model": "numpy"}
     return numba.njit(**options, fastmath=set(fastmath))
+
+
+def inlined(function: Function) -> Function:
+    """Let Numba put a function's text where it is called, constants and all."""
+    return numba.njit(inline="always", error_model="numpy")(function)
 
 
 def instruction(write: Callable[..., Any]) -> Callable[..., Any]:

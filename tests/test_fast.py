@@ -53,7 +53,7 @@ def some_rows(dtype: Any, classes: int, rows: int = 6, seed: int = 0) -> Any:
 
 @compiled()
 def errors_above(first: int, last: int, size: float) -> int:
-    """How many floats, given by their bits, have an exp with a larger relative error."""
+    """How many floats, given by their bits, have an exp that is more than so wrong."""
     bits, d = np.empty(4096, np.int32), np.empty(4096, np.float32)
     found = 0
     for start in range(first, last, 4096):
@@ -136,10 +136,12 @@ def test_a_tile_is_summed_in_a_low_tree(dtype: str, size: int) -> None:
     rng = np.random.default_rng(size)
     for power in (1, 8):
         e = (rng.random(size) ** power).astype(dtype)
-        found = fastrows.tile_sum(e, np.empty(fastrows.LANES, dtype))
+        room = np.full(fastrows.TILE, np.nan, dtype)
+        room[:size] = e
+        found = fastrows.tile_sum(room, size, np.empty(fastrows.LANES, dtype))
         exact = sum(map(Fraction, e.tolist()))
         unit = Fraction(float(np.finfo(dtype).eps) / 2)
-        height = min(12, size - 1)
+        height = min(10, size - 1)
         assert abs(Fraction(found) - exact) <= exact * height * unit / (
             1 - height * unit
         )
@@ -154,12 +156,12 @@ def test_the_tail_of_a_row_is_relatively_accurate(dtype: str) -> None:
         for gap in (0, 2, 30):
             x = np.full(classes, -gap * np.log(2), dtype)
             x[classes // 2] = 0.0
-            e, lanes = np.empty_like(x), np.empty(fastrows.LANES, dtype)
+            e, lanes = np.empty(6 * 1024, dtype), np.empty(fastrows.LANES, dtype)
             place = classes // 2 // fastrows.TILE * fastrows.TILE
-            found = fastrows.weigh(x, number(0), place, e, lanes)
-            exact = sum(map(Fraction, e.tolist())) / Fraction(one) - 1
+            found = fastrows.weigh(x, number(0), place, e, lanes, x[:0])
+            exact = sum(map(Fraction, e[:classes].tolist())) / Fraction(one) - 1
             assert e[classes // 2] == one
-            assert abs(Fraction(found) - exact) <= exact * 26 * Fraction(
+            assert abs(Fraction(found) - exact) <= exact * 24 * Fraction(
                 float(np.finfo(dtype).eps) / 2
             )
 
