@@ -58,7 +58,7 @@ def larger(typing: Any, a: Any, b: Any) -> Any:
 
 
 # %% ../book/13_fastest_loss.ipynb #top
-@compiled()
+@inlined
 def top(x: Any) -> Any:
     """Return the maximum of a row, NaN if it holds one, and the tile it lies in."""
     shift, place = x[0], 0
@@ -90,7 +90,7 @@ def fold(e: Any, lanes: Any, width: int) -> None:
 
 
 # %% ../book/13_fastest_loss.ipynb #tile-sum
-@compiled()
+@inlined
 def tile_sum(e: Any, size: int, lanes: Any) -> float:
     """Return the sum of the first so many weights in e, which has room for a TILE."""
     e[size : 64 if size <= 64 else 256 if size <= 256 else TILE] = 0
@@ -168,7 +168,7 @@ def fetch_tile(x: Any, start: int) -> None:
 
 
 # %% ../book/13_fastest_loss.ipynb #weigh
-@compiled()
+@inlined
 def weigh(x: Any, shift: Any, place: int, e: Any, lanes: Any, following: Any) -> float:
     """Write the weights of a row, times LIFT, and return the tail t.
 
@@ -242,7 +242,7 @@ def room_for(x: Any, whole: bool) -> Any:
     return side, shifts, np.empty(side), e, columns, np.empty(LANES, x.dtype)
 
 
-@compiled()
+@inlined
 def weigh_rows(
     x: Any, first: int, shifts: Any, tails: Any, e: Any, columns: Any, lanes: Any
 ) -> None:

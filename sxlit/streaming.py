@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 
-from sxlit.jit import compiled, instruction, ir, types
+from sxlit.jit import inlined, instruction, ir, types
 
 LINE = 64  # bytes that memory moves at a time
 
@@ -50,7 +50,7 @@ def put_line(typing: Any, out: Any, i: Any, e: Any, j: Any, factor: Any) -> Any:
 
 
 # %% ../book/13_fastest_loss.ipynb #scaled
-@compiled()
+@inlined
 def scaled(e: Any, factor: Any, out: Any, stream: bool) -> None:
     """Write e times factor to out, past the caches if asked to; the bits are one."""
     step = LINE // out.itemsize
