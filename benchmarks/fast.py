@@ -1,7 +1,7 @@
 """Time sxlit.fast against everybody's loss, gradient and softmax: one room at a time.
 
     python benchmarks/fast.py ROOM --csv OUT.csv       ROOM: torch, jax or tensorflow
-    python benchmarks/fast.py --join DIRECTORY         all OUT.csv to book/_data/fast.csv
+    python benchmarks/fast.py --join DIRECTORY         to book/_data/fast.csv
 
 In each room the calls take turns in one process, together with a copy and a read of the
 same array, and only ratios to those compare across rooms. Timings are never a verdict.

@@ -73,7 +73,8 @@ class Rivals:
     def softmax(self) -> Calls:
         logits = self.logits.detach()
         out = torch.empty_like(logits)
-        session = softmax_session(*self.x.shape, self.threads)
+        rows, classes = self.x.shape
+        session = softmax_session(rows, classes, self.threads)
         self.bound = np.empty_like(self.x)
         binding = session.io_binding()
         value = onnxruntime.OrtValue.ortvalue_from_numpy(self.x)

@@ -13,6 +13,7 @@ from typing import Any
 
 import flint
 import ml_dtypes
+import numba
 import numpy as np
 import pytest
 from flint import arb
@@ -51,28 +52,48 @@ def some_rows(dtype: Any, classes: int, rows: int = 6, seed: int = 0) -> Any:
 # ------------------------------------------------------------------------- exp
 
 
-@compiled()
-def errors_above(first: int, last: int, size: float) -> int:
-    """How many floats, given by their bits, have an exp that is more than so wrong."""
-    bits, d = np.empty(4096, np.int32), np.empty(4096, np.float32)
-    found = 0
-    for start in range(first, last, 4096):
-        for i in range(4096):
-            bits[i] = min(start + i, last - 1)
-        d[:] = bits.view(np.float32)
-        for i in range(4096):
-            exact = lifted_exp64(-np.float64(d[i])) * 2.0**-32  # LIFT over LIFT
-            error = abs(np.float64(lifted_exp32(-d[i])) - exact)
-            found += 1 if error > size * exact else 0
-    return found
+def errors_above(exp: Any, low: float, high: float) -> tuple[int, int]:
+    """How many floats from 0 to -87.336 have an exp that is more than so wrong."""
+    last = int(np.array(87.336, np.float32).view(np.int32)) + 1
+
+    @numba.njit(error_model="numpy")
+    def found() -> Any:
+        bits, d = np.empty(4096, np.int32), np.empty(4096, np.float32)
+        above_low, above_high = 0, 0
+        for start in range(0, last, 4096):
+            for i in range(4096):
+                bits[i] = min(start + i, last - 1)
+            d[:] = bits.view(np.float32)
+            for i in range(4096):
+                exact = lifted_exp64(-np.float64(d[i])) * 2.0**-32  # LIFT over LIFT
+                error = abs(np.float64(exp(-d[i])) - exact)
+                above_low += 1 if error > low * exact else 0
+                above_high += 1 if error > high * exact else 0
+        return above_low, above_high
+
+    above_low, above_high = found()
+    return int(above_low), int(above_high)
 
 
 @pytest.mark.theorem("thm-fast-exp")
 def test_exp_of_every_float32() -> None:
-    """All floats whose exponential is a normal number: 0 to -87.3."""
-    end = int(np.array(87.336, np.float32).view(np.int32)) + 1
-    assert errors_above(0, end, 1.2928 * 2.0**-24) == 0
-    assert errors_above(0, end, 1.2927 * 2.0**-24) > 0
+    unit = 2.0**-24
+    apart = numba.njit(lifted_exp32.py_func, error_model="numpy")
+    some, none = errors_above(apart, 1.6404 * unit, 1.6405 * unit)
+    assert some > 0 == none
+    most = 1.2928 if fuses() else 1.6405
+    some, none = errors_above(lifted_exp32, (most - 1e-4) * unit, most * unit)
+    assert some > 0 == none
+
+
+def fuses() -> bool:
+    """Whether Numba's LLVM contracts here: 1 - (1 - u^2) is 0 if it rounds twice."""
+
+    @numba.njit(fastmath={"contract"})
+    def product_minus(a: float, b: float, c: float) -> float:
+        return a * b - c
+
+    return bool(product_minus(1.0 + 2.0**-52, 1.0 - 2.0**-52, 1.0) != 0.0)
 
 
 @pytest.mark.theorem("thm-fast-exp")
@@ -161,7 +182,7 @@ def test_the_tail_of_a_row_is_relatively_accurate(dtype: str) -> None:
             found = fastrows.weigh(x, number(0), place, e, lanes, x[:0])
             exact = sum(map(Fraction, e[:classes].tolist())) / Fraction(one) - 1
             assert e[classes // 2] == one
-            assert abs(Fraction(found) - exact) <= exact * 24 * Fraction(
+            assert abs(Fraction(found) - exact) <= exact * 25 * Fraction(
                 float(np.finfo(dtype).eps) / 2
             )
 
