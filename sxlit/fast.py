@@ -50,7 +50,6 @@ __all__ = [
     "softmax",
     "log_softmax",
     "logsumexp",
-    "per_row",
     "cross_entropy",
     "cross_entropy_with_grad",
     "binary_cross_entropy",
@@ -263,6 +262,13 @@ def mend(values: Array, odd: npt.NDArray[np.bool_], ask: Callable[[Any], Any]) -
             values[which] = ask(which)
 
 
+# %% ../book/13_fastest_loss.ipynb #per-row
+def per_row(values: FloatArray, logits: Rows) -> Any:
+    """Round a number for each row, and give them the shape without the class axis."""
+    with np.errstate(over="ignore", under="ignore"):
+        return values.reshape(logits.lead).astype(logits.dtype)[()]
+
+
 # %% ../book/13_fastest_loss.ipynb #softmax
 def softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -> Array:
     r"""Turn scores into probabilities, as `sxlit.softmax` does, at the speed of memory.
@@ -376,12 +382,6 @@ def logsumexp(x: npt.ArrayLike, axis: int = -1, *, keepdims: bool = False) -> An
     mend(values, odd, lambda which: sxlit.logsumexp(logits.some(which)))
     whole = per_row(values, logits)
     return np.expand_dims(whole, logits.axis) if keepdims else whole
-
-
-def per_row(values: FloatArray, logits: Rows) -> Any:
-    """Round a number for each row, and give them the shape without the class axis."""
-    with np.errstate(over="ignore", under="ignore"):
-        return values.reshape(logits.lead).astype(logits.dtype)[()]
 
 
 # %% ../book/13_fastest_loss.ipynb #targets

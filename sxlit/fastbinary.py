@@ -14,7 +14,7 @@ from sxlit.fastrows import LANES, TILE, gather, settled, tile_sum
 from sxlit.jit import by_dtype, compiled, types
 
 # %% auto #0
-__all__ = ["BLOCK", "log1p_share", "answer_tile", "answer_blocks"]
+__all__ = ["BLOCK", "log1p_share", "answer_blocks"]
 
 # %% ../book/13_fastest_loss.ipynb #log1p-share
 _A32 = tuple(

@@ -12,7 +12,7 @@ import numpy as np
 from sxlit.jit import by_dtype, compiled, instruction, ir, types
 
 # %% auto #0
-__all__ = ["LIFT", "times_power", "lifted_exp32", "lifted_exp64", "lifted_exp"]
+__all__ = ["lifted_exp"]
 
 # %% ../book/13_fastest_loss.ipynb #lift
 LIFT = {"float32": 2.0**32, "float64": 2.0**64}  # weights are kept times this

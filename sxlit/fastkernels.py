@@ -15,15 +15,7 @@ from sxlit.jit import compiled
 from sxlit.streaming import scaled
 
 # %% auto #0
-__all__ = [
-    "softmax_rows",
-    "logsumexp_rows",
-    "moderate",
-    "label_rows",
-    "total",
-    "effective",
-    "distribution_rows",
-]
+__all__ = ["softmax_rows", "logsumexp_rows", "label_rows", "distribution_rows"]
 
 
 # %% ../book/13_fastest_loss.ipynb #softmax-rows

@@ -13,28 +13,7 @@ from sxlit.fastexp import lifted_exp
 from sxlit.jit import compiled, inlined, instruction, ir, types
 
 # %% auto #0
-__all__ = [
-    "TILE",
-    "LANES",
-    "FEW",
-    "SIDE",
-    "larger",
-    "top",
-    "weights",
-    "fold",
-    "tile_sum",
-    "sum_but_one",
-    "count",
-    "gather",
-    "settled",
-    "fetch",
-    "fetch_tile",
-    "weigh",
-    "weigh_few",
-    "padded",
-    "room_for",
-    "weigh_rows",
-]
+__all__ = ["weigh_rows"]
 
 # %% ../book/13_fastest_loss.ipynb #sizes
 TILE = 1024  # classes whose weights are summed before they meet the others
@@ -224,7 +203,7 @@ def weigh_few(x: Any, shifts: Any, tails: Any, e: Any, columns: Any) -> None:
             e[r, c] = columns[c, r]
 
 
-# %% ../book/13_fastest_loss.ipynb #weigh-rows
+# %% ../book/13_fastest_loss.ipynb #room-for
 @compiled()
 def padded(classes: int) -> int:
     """Round up to whole tiles; rows of few classes need no padding."""
@@ -242,6 +221,7 @@ def room_for(x: Any, whole: bool) -> Any:
     return side, shifts, np.empty(side), e, columns, np.empty(LANES, x.dtype)
 
 
+# %% ../book/13_fastest_loss.ipynb #weigh-rows
 @inlined
 def weigh_rows(
     x: Any, first: int, shifts: Any, tails: Any, e: Any, columns: Any, lanes: Any

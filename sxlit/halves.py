@@ -12,14 +12,7 @@ import numpy as np
 from sxlit.jit import compiled, instruction, ir, types
 
 # %% auto #0
-__all__ = [
-    "as_bits",
-    "of_bits",
-    "widen_bfloat16",
-    "narrow_bfloat16",
-    "widen_float16",
-    "narrow_float16",
-]
+__all__ = ["widen_bfloat16", "narrow_bfloat16", "widen_float16", "narrow_float16"]
 
 
 # %% ../book/13_fastest_loss.ipynb #reinterpret

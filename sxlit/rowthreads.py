@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 # %% auto #0
-__all__ = ["ALONE", "SHARES", "CREW", "Crew", "processors", "over_rows"]
+__all__ = ["over_rows"]
 
 # %% ../book/13_fastest_loss.ipynb #crew
 ALONE = 2**18  # numbers that one thread does sooner than it calls another

@@ -13,7 +13,7 @@ from sxlit.jit import inlined, instruction, ir, types
 LINE = 64  # bytes that memory moves at a time
 
 # %% auto #0
-__all__ = ["put_line", "scaled"]
+__all__ = ["scaled"]
 
 
 # %% ../book/13_fastest_loss.ipynb #put-line
