@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,10 +20,16 @@ NOTEBOOKS = {
     "book": (),  # last: its figure shows the curves that the others write
 }
 FRAMEWORKS = {
-    "sxlit": (("sxlit", "numpy-naive"), ("scipy",)),
+    "sxlit": (("sxlit", "sxlit-fast", "numpy-naive"), ("numba", "scipy")),
     "torch": (("torch",), ("torch",)),
     "tensorflow": (("tensorflow",), ("tensorflow-cpu",)),
     "jax": (("jax",), ("jax", "optax")),
+}
+# Who is timed beside sxlit.fast, in an environment each.
+ROOMS = {
+    "torch": ("scipy", "torch", "onnx", "onnxruntime"),
+    "jax": ("jax", "optax"),
+    "tensorflow": ("tensorflow-cpu",),
 }
 # What a machine with a CUDA device installs instead.
 CUDA_PACKAGES = {
@@ -43,6 +50,16 @@ def install(session: nox.Session, *packages: str) -> None:
     # One oracle for all sessions: what one has enclosed, no other computes again.
     session.env["SXLIT_ORACLE_CACHE"] = str(ROOT / ".cache" / "oracle")
     session.env["PYTHONDONTWRITEBYTECODE"] = "1"
+    # Numba looks whether a function's own file has changed, not those that it calls.
+    session.env["NUMBA_CACHE_DIR"] = str(ROOT / ".cache" / "numba" / sources())
+
+
+def sources() -> str:
+    """A name for the state of the compiled modules and of what they call."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "sxlit").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @nox.session(default=False)
@@ -75,7 +92,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests and doctests; `-- --write` keeps what checks which theorem."""
-    install(session, "-e", ".[conformance,book]", "pytest", "pytest-xdist")
+    install(session, "-e", ".[conformance,book,fast]", "pytest", "pytest-xdist")
     session.install(*CONSTRAINTS, "hypothesis", "nbdev", "nbval", "nbclient", "ruff")
     session.install(*CONSTRAINTS, "matplotlib")
     everything = ["-n", "2", "tests", "sxlit", "--theorems"]
@@ -97,7 +114,7 @@ def notebooks(session: nox.Session, part: str) -> None:
     chosen = chapters(part, session.posargs[write:])
     if not chosen:
         session.skip(f"none of {session.posargs} runs with {part}")
-    install(session, "-e", ".", "nbval", "pytest-xdist", "nbclient", "ipykernel")
+    install(session, "-e", ".[fast]", "nbval", "pytest-xdist", "nbclient", "ipykernel")
     packages = ("matplotlib", "nbformat", "scikit-learn", *NOTEBOOKS[part])
     session.install(*CONSTRAINTS, *packages)
     if write:
@@ -126,7 +143,7 @@ def chapters(part: str, asked: list[str]) -> list[str]:
 @nox.session
 def book(session: nox.Session) -> None:
     """Build the book from the committed outputs, and print where it is."""
-    install(session, "-e", ".[conformance,book]", "nbdev", "ruff")
+    install(session, "-e", ".[conformance,book,fast]", "nbdev", "ruff")
     session.run("python", "tools/export.py", "--check")
     session.run("python", "tools/book.py", *session.posargs)
 
@@ -220,9 +237,20 @@ def accuracy(session: nox.Session, part: str) -> None:
 
 
 @nox.session(default=False)
-def bench(session: nox.Session) -> None:
+@nox.parametrize("room", [*ROOMS, "core", "book"], ids=[*ROOMS, "core", "book"])
+def bench(session: nox.Session, room: str) -> None:
     """Time the library against others; ratios of one run, never a verdict."""
-    install(session, "-e", ".", "scipy", "torch")
-    session.run("python", "benchmarks/ratio.py")
-    session.run("python", "benchmarks/softmax.py")
-    session.run("python", "benchmarks/logsumexp.py", *session.posargs)
+    install(session, "-e", ".[fast]", *ROOMS.get(room, ("scipy", "torch")))
+    table = ROOT / ".cache" / "bench" / f"{room}.csv"
+    match room:
+        case "core":
+            session.run("python", "benchmarks/ratio.py")
+            session.run("python", "benchmarks/softmax.py")
+            session.run("python", "benchmarks/logsumexp.py", *session.posargs)
+        case "book":  # the measurements, and the chapter that draws them
+            session.run("python", "benchmarks/fast.py", "--join", str(table.parent))
+            session.install(*CONSTRAINTS, "nbclient", "ipykernel", "matplotlib")
+            chapter = "book/13_fastest_loss.ipynb"
+            session.run("python", "tools/notebooks.py", "--write", chapter)
+        case _:
+            session.run("python", "benchmarks/fast.py", room, "--csv", str(table))

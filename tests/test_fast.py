@@ -1,0 +1,616 @@
+"""sxlit.fast: the contract of sxlit at the speed of memory, and bits that stay."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import flint
+import ml_dtypes
+import numba
+import numpy as np
+import pytest
+from flint import arb
+
+import sxlit
+from every_function import LAYOUTS
+from sameness import same_bits
+from sxlit import bounds, fast, fastrows, halves
+from sxlit.fastbinary import log1p_share
+from sxlit.fastexp import LIFT, lifted_exp, lifted_exp32, lifted_exp64
+from sxlit.jit import compiled
+from sxlit.rowthreads import CREW
+
+ROOT = Path(__file__).parent.parent
+INF, NAN = np.inf, np.nan
+WIDE = pytest.mark.parametrize("dtype", ["float32", "float64"])
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+ALL = pytest.mark.parametrize(
+    "dtype", [np.float16, BFLOAT16, np.float32, np.float64], ids=str
+)
+NUMBERS: dict[str, Any] = {"float32": np.float32, "float64": np.float64}
+
+
+def some_rows(dtype: Any, classes: int, rows: int = 6, seed: int = 0) -> Any:
+    """Rows of different spreads: ordinary, dominated, tied, far from 0, wide."""
+    x = np.random.default_rng(seed).standard_normal((rows, classes))
+    for r, change in enumerate(
+        (lambda v: 3 * v, lambda v: v + 20.0 * (v == v.max()), lambda v: 0 * v)
+    ):
+        x[r::6] = change(x[r])
+    x[3::6] += 1e4 if np.dtype(dtype).itemsize > 2 else 10
+    x[4::6] *= 30
+    return x.astype(dtype)
+
+
+# ------------------------------------------------------------------------- exp
+
+
+def errors_above(exp: Any, low: float, high: float) -> tuple[int, int]:
+    """How many floats from 0 to -87.336 have an exp that is more than so wrong."""
+    last = int(np.array(87.336, np.float32).view(np.int32)) + 1
+
+    @numba.njit(error_model="numpy")
+    def found() -> Any:
+        bits, d = np.empty(4096, np.int32), np.empty(4096, np.float32)
+        above_low, above_high = 0, 0
+        for start in range(0, last, 4096):
+            for i in range(4096):
+                bits[i] = min(start + i, last - 1)
+            d[:] = bits.view(np.float32)
+            for i in range(4096):
+                exact = lifted_exp64(-np.float64(d[i])) * 2.0**-32  # LIFT over LIFT
+                error = abs(np.float64(exp(-d[i])) - exact)
+                above_low += 1 if error > low * exact else 0
+                above_high += 1 if error > high * exact else 0
+        return above_low, above_high
+
+    above_low, above_high = found()
+    return int(above_low), int(above_high)
+
+
+@pytest.mark.theorem("thm-fast-exp")
+def test_exp_of_every_float32() -> None:
+    unit = 2.0**-24
+    apart = numba.njit(lifted_exp32.py_func, error_model="numpy")
+    some, none = errors_above(apart, 1.6404 * unit, 1.6405 * unit)
+    assert some > 0 == none
+    most = 1.2928 if fuses() else 1.6405
+    some, none = errors_above(lifted_exp32, (most - 1e-4) * unit, most * unit)
+    assert some > 0 == none
+
+
+def fuses() -> bool:
+    """Whether Numba's LLVM contracts here: 1 - (1 - u^2) is 0 if it rounds twice."""
+
+    @numba.njit(fastmath={"contract"})
+    def product_minus(a: float, b: float, c: float) -> float:
+        return a * b - c
+
+    return bool(product_minus(1.0 + 2.0**-52, 1.0 - 2.0**-52, 1.0) != 0.0)
+
+
+@pytest.mark.theorem("thm-fast-exp")
+def test_exp_in_float64_against_enclosures() -> None:
+    rng = np.random.default_rng(1)
+    d = np.concatenate([-(10 ** rng.uniform(-18, 2.84, 20_000)), [0.0, -708.0]])
+    e = np.array([lifted_exp64(v) for v in d]) / LIFT["float64"]
+    flint.ctx.prec = 120
+    worst = max(
+        abs((arb(float(a)) / arb(float(v)).exp() - 1).mid()).__float__()
+        for v, a in zip(d, e, strict=True)
+    )
+    assert 2.0**-54 < worst <= 1.2928 * 2.0**-53
+
+
+@pytest.mark.theorem("thm-fast-exp")
+def test_exp_at_the_ends() -> None:
+    assert lifted_exp32(np.float32(0)) == LIFT["float32"]
+    assert lifted_exp64(0.0) == LIFT["float64"]
+    for d in (-110.0, -1e4, -3e38, -INF):
+        assert np.float32(lifted_exp32(np.float32(d))) * np.float32(2.0**-32) == 0.0
+    for d in (-746.0, -1e300, -INF):
+        assert lifted_exp64(d) * 2.0**-64 == 0.0
+    tiny = np.float32(lifted_exp32(np.float32(-100.0))) * np.float32(2.0**-32)
+    assert abs(float(tiny) - np.exp(-100.0)) <= 2.0**-150  # half a subnormal
+
+
+@compiled()
+def log1p_of(e: Any, out: Any) -> None:
+    for i in range(e.size):
+        out[i] = log1p_share(e[i])
+
+
+@WIDE
+def test_log1p_of_a_share(dtype: str) -> None:
+    e = np.random.default_rng(2).uniform(0, 1, 20_000)
+    e = np.concatenate([e, e**20, [0.0, 1.0]]).astype(dtype)
+    out = np.empty_like(e)
+    log1p_of(e, out)
+    flint.ctx.prec = 120
+    unit = float(np.finfo(dtype).eps) / 2
+    least = float(np.finfo(dtype).smallest_subnormal)
+    for v, a in zip(e.tolist(), out.tolist(), strict=True):
+        exact = arb(v).log1p()
+        assert abs(arb(a) - exact) <= 9 * unit * exact + least
+
+
+@pytest.mark.parametrize("python", [lifted_exp, log1p_share])
+def test_what_is_for_compiled_code_says_so(python: Callable[[float], float]) -> None:
+    with pytest.raises(NotImplementedError, match="compiled code"):
+        python(0.0)
+
+
+# ------------------------------------------------------------------------ sums
+
+
+@pytest.mark.theorem("lem-fast-sum")
+@WIDE
+@pytest.mark.parametrize("size", [1, 2, 3, 10, 63, 64, 65, 256, 257, 1000, 1024])
+def test_a_tile_is_summed_in_a_low_tree(dtype: str, size: int) -> None:
+    rng = np.random.default_rng(size)
+    for power in (1, 8):
+        e = (rng.random(size) ** power).astype(dtype)
+        room = np.full(fastrows.TILE, np.nan, dtype)
+        room[:size] = e
+        found = fastrows.tile_sum(room, size, np.empty(fastrows.LANES, dtype))
+        exact = sum(map(Fraction, e.tolist()))
+        unit = Fraction(float(np.finfo(dtype).eps) / 2)
+        height = min(10, size - 1)
+        assert abs(Fraction(found) - exact) <= exact * height * unit / (
+            1 - height * unit
+        )
+
+
+@pytest.mark.theorem("lem-fast-sum")
+@WIDE
+def test_the_tail_of_a_row_is_relatively_accurate(dtype: str) -> None:
+    """From weights that are exact powers of two, so that only sums are tested."""
+    one, number = LIFT[dtype], NUMBERS[dtype]
+    for classes in (33, 1000, 5000):
+        for gap in (0, 2, 30):
+            x = np.full(classes, -gap * np.log(2), dtype)
+            x[classes // 2] = 0.0
+            e, lanes = np.empty(6 * 1024, dtype), np.empty(fastrows.LANES, dtype)
+            place = classes // 2 // fastrows.TILE * fastrows.TILE
+            found = fastrows.weigh(x, number(0), place, e, lanes, x[:0])
+            exact = sum(map(Fraction, e[:classes].tolist())) / Fraction(one) - 1
+            assert e[classes // 2] == one
+            assert abs(Fraction(found) - exact) <= exact * 25 * Fraction(
+                float(np.finfo(dtype).eps) / 2
+            )
+
+
+# ---------------------------------------------------------------------- bounds
+
+
+def exact_row(x: list[float]) -> tuple[list[arb], arb]:
+    flint.ctx.prec = 1300  # below the smallest subnormal
+    weights = [arb(v).exp() for v in x]
+    return weights, sum(weights, arb(0))
+
+
+def within(found: Any, exact: list[arb], allowed: Any) -> None:
+    for a, b, most in zip(
+        np.ravel(found).tolist(), exact, np.ravel(allowed).tolist(), strict=True
+    ):
+        assert abs(arb(a) - b) <= arb(most), (a, b, most)
+
+
+@pytest.mark.theorem("thm-fast-bounds")
+@WIDE
+@pytest.mark.parametrize("classes", [1, 2, 3, 10, 32, 33, 300, 2100])
+def test_results_are_within_the_strict_bounds(dtype: str, classes: int) -> None:
+    asked: dict[str, Any] = {
+        "numerics": bounds.Numerics.required(dtype),
+        "grade": "hra",
+    }
+    x = some_rows(dtype, classes)
+    for row in x:
+        weights, total = exact_row(row.tolist())
+        lse = total.log()
+        within(fast.logsumexp(row), [lse], bounds.logsumexp(row, **asked))
+        p = [w / total for w in weights]
+        within(fast.softmax(row), p, bounds.softmax(row, **asked))
+        logs = [arb(v) - lse for v in row.tolist()]
+        within(fast.log_softmax(row), logs, bounds.log_softmax(row, **asked))
+        for label in {int(row.argmax()), 0}:
+            loss, grad = fast.cross_entropy_with_grad(row, label)
+            within(loss, [-logs[label]], bounds.cross_entropy(row, label, **asked))
+            slopes = [
+                sum(p[:i] + p[i + 1 :], arb(0)) * -1 if i == label else p[i]
+                for i in range(classes)
+            ]
+            bound = bounds.cross_entropy_grad(row, label, **asked)
+            within(grad, slopes, bound)
+        q = np.abs(np.sin(np.arange(classes))).astype(dtype)
+        loss, grad = fast.cross_entropy_with_grad(row, q)
+        exact = [-log * arb(v) for log, v in zip(logs, q.tolist(), strict=True)]
+        bound = bounds.cross_entropy(row, q, **asked)
+        within(loss, [sum(exact, arb(0))], bound)
+        size = sum(map(arb, q.tolist()), arb(0))
+        slopes = [a * size - arb(v) for a, v in zip(p, q.tolist(), strict=True)]
+        within(grad, slopes, bounds.cross_entropy_grad(row, q, **asked))
+
+
+@pytest.mark.theorem("thm-fast-bounds")
+@WIDE
+def test_answers_are_within_the_strict_bounds(dtype: str) -> None:
+    asked: dict[str, Any] = {
+        "numerics": bounds.Numerics.required(dtype),
+        "grade": "hra",
+        "reduction": "none",
+    }
+    flint.ctx.prec = 400
+    x = np.concatenate([some_rows(dtype, 40)[0], [-80, -40, 0, 40, 80]]).astype(dtype)
+    for q in (0.0, 0.25, 1.0):
+        targets = np.full(x.size, q, dtype)
+        loss, grad = fast.binary_cross_entropy_with_grad(x, targets, reduction="none")
+        zeta = [
+            ((1 + arb(v).exp()).log(), (1 + arb(-v).exp()).log()) for v in x.tolist()
+        ]
+        exact = [q * no + (1 - q) * yes for yes, no in zeta]
+        within(loss, exact, bounds.binary_cross_entropy(x, targets, **asked))
+        sigma = [(1 / (1 + arb(-v).exp()), 1 / (1 + arb(v).exp())) for v in x.tolist()]
+        exact = [(1 - q) * yes - q * no for yes, no in sigma]
+        within(grad, exact, bounds.binary_cross_entropy_grad(x, targets, **asked))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, BFLOAT16], ids=str)
+def test_short_logits_are_rounded_from_float32(dtype: Any) -> None:
+    x = some_rows(dtype, 300)
+    y = np.arange(len(x))
+    wide = x.astype(np.float32)
+    loss, grad = fast.cross_entropy_with_grad(x, y)
+    wide_loss, wide_grad = fast.cross_entropy_with_grad(wide, y)
+    assert same_bits(grad, wide_grad.astype(dtype))
+    assert same_bits(loss, wide_loss.astype(dtype))
+    for f in (fast.softmax, fast.log_softmax, fast.logsumexp):
+        assert same_bits(f(x), f(wide).astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "widen", "narrow"),
+    [
+        (np.float16, halves.widen_float16, halves.narrow_float16),
+        (BFLOAT16, halves.widen_bfloat16, halves.narrow_bfloat16),
+    ],
+    ids=["float16", "bfloat16"],
+)
+def test_every_short_number_there_and_back(dtype: Any, widen: Any, narrow: Any) -> None:
+    bits = np.arange(2**16, dtype=np.uint16).reshape(1, -1)
+    wide, back = np.empty(bits.shape, np.float32), np.empty_like(bits)
+    widen(bits, wide)
+    with np.errstate(invalid="ignore"):
+        assert same_bits(wide, bits.view(dtype).astype(np.float32))
+    narrow(wide, back)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        assert same_bits(back.view(dtype), bits.view(dtype))
+    # and what lies between: ties, and the neighbours of ties
+    with np.errstate(all="ignore"):
+        between = np.concatenate([wide, -wide, wide * 1.0000001], axis=1)
+        halfway = (wide[:, :-1].astype(float) + wide[:, 1:]) / 2
+        whole = np.concatenate([between, halfway.astype(np.float32)], axis=1)
+        expected = whole.astype(dtype)
+    found = np.empty(whole.shape, np.uint16)
+    narrow(whole, found)
+    assert same_bits(found.view(dtype), expected)
+
+
+# ------------------------------------------------------------------------ laws
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"reduction": "sum"},
+    {"reduction": "none"},
+    {"label_smoothing": 0.1},
+    {"weight": "some"},
+    {"weight": "some", "label_smoothing": 0.25, "reduction": "sum"},
+]
+
+
+@pytest.mark.theorem("thm-fast-one-hot")
+@ALL
+@pytest.mark.parametrize("classes", [1, 3, 40, 1500])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_one_hot_row_gives_the_bits_of_its_label(
+    dtype: Any, classes: int, options: dict[str, Any]
+) -> None:
+    x, rng = some_rows(dtype, classes), np.random.default_rng(3)
+    y = rng.integers(classes, size=len(x))
+    y[1] = x[1].argmax()
+    options = dict(options)
+    if "weight" in options:
+        options["weight"] = rng.random(classes)
+    by_label = fast.cross_entropy_with_grad(x, y, **options)
+    by_row = fast.cross_entropy_with_grad(
+        x, np.eye(classes)[y].astype(dtype), **options
+    )
+    assert same_bits(by_label[0], by_row[0])
+    assert same_bits(by_label[1], by_row[1])
+
+
+@pytest.fixture
+def crew() -> Iterator[None]:
+    yield
+    fast.set_threads()
+
+
+@pytest.mark.theorem("thm-fast-rows")
+@ALL
+@pytest.mark.parametrize("classes", [10, 1000])
+@pytest.mark.usefixtures("crew")
+def test_a_row_depends_on_no_other_and_on_no_thread(dtype: Any, classes: int) -> None:
+    rows = 2**19 // classes
+    x = some_rows(dtype, classes, rows)
+    y = np.random.default_rng(4).integers(classes, size=rows)
+    results = []
+    for threads in (1, 3):
+        fast.set_threads(threads)
+        loss, grad = fast.cross_entropy_with_grad(x, y, reduction="none")
+        results.append((fast.softmax(x), fast.logsumexp(x), loss, grad))
+    assert all(map(same_bits, *results))
+    for r in (0, 1, rows - 1):
+        loss, grad = fast.cross_entropy_with_grad(x[r], y[r], reduction="none")
+        alone = (fast.softmax(x[r]), fast.logsumexp(x[r]), loss, grad)
+        assert all(same_bits(a, b[r]) for a, b in zip(alone, results[0], strict=True))
+
+
+@pytest.mark.usefixtures("crew")
+def test_threads_are_counted_and_survive_a_fork() -> None:
+    with pytest.raises(ValueError, match="expected at least 1, got 0"):
+        fast.set_threads(0)
+    fast.set_threads(2)
+    x = some_rows("float32", 1000, 600)
+    fast.softmax(x)
+    assert CREW.pool is not None
+    CREW.forget()
+    fast.softmax(x)
+    assert CREW.size == 2
+
+
+NATIVE = {name: f for name, f in LAYOUTS.items() if name != "big-endian"}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "layout"),
+    [
+        *[(dtype, f) for dtype in (np.float16, BFLOAT16) for f in NATIVE.values()],
+        *[(dtype, f) for dtype in ("float32", "float64") for f in LAYOUTS.values()],
+    ],
+)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_layouts_give_the_bits_of_the_contiguous_copy(
+    dtype: Any, layout: Any, axis: int
+) -> None:
+    x = some_rows(dtype, 5).reshape(2, 3, 5)
+    plain = np.ascontiguousarray(np.moveaxis(x, -1, axis))
+    odd = layout(plain)
+    y = np.zeros(x.shape[:2], int)
+    for f in (fast.softmax, fast.log_softmax, fast.logsumexp):
+        assert same_bits(f(odd, axis), f(plain, axis))
+    for a, b in zip(
+        fast.cross_entropy_with_grad(odd, y, axis=axis),
+        fast.cross_entropy_with_grad(np.moveaxis(plain, axis, -1).copy(), y),
+        strict=True,
+    ):
+        assert same_bits(a, np.moveaxis(b, -1, axis) if np.ndim(b) else b)
+
+
+# --------------------------------------------------------------------- the edges
+
+
+EDGES = [
+    [0.5, -1.0, 2.0],
+    [-INF, -INF, -INF],
+    [INF, 0.0, INF],
+    [1.0, INF, -INF],
+    [0.0, -INF, 0.0],
+    [NAN, 1.0, 2.0],
+    [-INF, 4.0, -INF],
+    [-NAN, -INF, INF],
+]
+
+
+@WIDE
+@pytest.mark.parametrize("wide", [False, True], ids=["few", "many"])
+def test_the_edges_are_those_of_sxlit(dtype: str, wide: bool) -> None:
+    x = np.array(EDGES, dtype)
+    if wide:
+        x = np.concatenate([x, np.full((len(x), 60), -INF, dtype)], axis=1)
+    classes = x.shape[1]
+    for name in ("softmax", "log_softmax", "logsumexp"):
+        found, expected = getattr(fast, name)(x), getattr(sxlit, name)(x)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    for label in range(3):
+        y = np.full(len(x), label)
+        q = np.eye(classes, dtype=dtype)[y]
+        for targets in (y, q, 0.5 * q + 0.5 * np.eye(classes, dtype=dtype)[0]):
+            loss, grad = fast.cross_entropy_with_grad(x, targets, reduction="none")
+            exact = sxlit.cross_entropy(x, targets, reduction="none")
+            np.testing.assert_allclose(loss, exact, rtol=1e-6)
+            exact = sxlit.cross_entropy_grad(x, targets, reduction="none")
+            np.testing.assert_allclose(grad, exact, rtol=1e-6, atol=1e-7)
+
+
+def test_ignored_rows_and_rows_of_no_weight() -> None:
+    x = np.array([[NAN, 0.0], [1.0, 2.0], [-INF, 1.0]], np.float32)
+    loss, grad = fast.cross_entropy_with_grad(x, [7, 1, 0], ignore_index=7)
+    assert loss == INF
+    assert grad[0].tolist() == [0.0, 0.0]
+    loss, grad = fast.cross_entropy_with_grad(x[1:], [1, 0], weight=[0.0, 1.0])
+    assert same_bits(loss, fast.cross_entropy(x[1:2], [1]))
+    assert grad[1].tolist() == [0.0, 0.0]
+    loss, grad = fast.cross_entropy_with_grad(x[1:], [1, 1], weight=[1.0, 0.0])
+    assert np.isnan(loss)
+    assert not grad.any()
+    for shape in ((0, 3), (0, 100)):
+        loss, grad = fast.cross_entropy_with_grad(np.empty(shape), np.empty(0, int))
+        assert np.isnan(loss)
+        assert grad.shape == shape
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e-25, 1e25, 1e300])
+def test_weights_that_float32_cannot_hold(weight: float) -> None:
+    x = some_rows("float32", 40)
+    y = np.zeros(len(x), int)
+    asked: dict[str, Any] = {"weight": np.full(40, weight), "reduction": "sum"}
+    with np.errstate(over="ignore"):
+        for targets in (y, np.eye(40, dtype=np.float32)[y]):
+            loss, grad = fast.cross_entropy_with_grad(x, targets, **asked)
+            exact = sxlit.cross_entropy_grad(x, targets, **asked)
+            np.testing.assert_allclose(grad, exact, rtol=1e-6, atol=2e-45)
+            exact = sxlit.cross_entropy(x, targets, **asked)
+            np.testing.assert_allclose(loss, exact, rtol=1e-6, atol=2e-45)
+
+
+WRONG: list[tuple[Any, Any, dict[str, Any]]] = [
+    (np.zeros((2, 3)), [0, 3], {}),
+    (np.zeros((2, 3)), [0, -1], {}),
+    (np.zeros((2, 3)), [0.0, 1.0], {}),
+    (np.zeros((2, 3)), np.zeros((2, 3), int), {}),
+    (np.zeros((2, 3)), [[0], [1]], {}),
+    (np.zeros((2, 3)), np.zeros((2, 3)), {"ignore_index": 0}),
+    (np.zeros((2, 0)), [0, 0], {}),
+    (np.zeros(()), 0, {}),
+    (np.zeros((2, 3)), [0, 1], {"axis": 2}),
+    (np.zeros((2, 3)), [0, 1], {"axis": 0.0}),
+    (np.zeros((2, 3)), [0, 1], {"weight": [1.0, -1.0, 0.0]}),
+    (np.zeros((2, 3)), [0, 1], {"weight": [1.0]}),
+    (np.zeros((2, 3)), [0, 1], {"reduction": "average"}),
+    (np.zeros((2, 3)), [0, 1], {"label_smoothing": 2}),
+    (np.zeros((2, 3)), [0, 1], {"ignore_index": 0.5}),
+    ([[1j, 0]], [0], {}),
+    ([0, 1], np.zeros((2, 3)), {}),
+    (np.zeros((2, 3)), np.array([2**63, 0], np.uint64), {}),
+]
+
+
+@pytest.mark.parametrize(("logits", "targets", "options"), WRONG, ids=str)
+def test_what_sxlit_refuses_is_refused_in_its_words(
+    logits: Any, targets: Any, options: dict[str, Any]
+) -> None:
+    with pytest.raises((ValueError, TypeError)) as expected:
+        sxlit.cross_entropy(logits, targets, **options)
+    for ask in (fast.cross_entropy, fast.cross_entropy_with_grad):
+        with pytest.raises((ValueError, TypeError)) as found:
+            ask(logits, targets, **options)
+        assert (found.type, str(found.value)) == (expected.type, str(expected.value))
+
+
+# ------------------------------------------------------------------------- out
+
+
+@ALL
+@pytest.mark.parametrize("classes", [3, 100])
+def test_out_in_place_and_apart_have_the_same_bits(dtype: Any, classes: int) -> None:
+    x, y = some_rows(dtype, classes), np.zeros(6, int)
+    x[5, 0] = NAN
+    q = (np.arange(6 * classes).reshape(6, -1) % 2).astype(dtype)
+    asked: list[Callable[..., Any]] = [
+        lambda v, **kw: fast.softmax(v, **kw),
+        lambda v, **kw: fast.log_softmax(v, **kw),
+        lambda v, **kw: fast.cross_entropy_with_grad(v, y, **kw)[1],
+        lambda v, **kw: fast.cross_entropy_with_grad(v, y, label_smoothing=0.1, **kw)[
+            1
+        ],
+        lambda v, **kw: fast.binary_cross_entropy_with_grad(v, q, **kw)[1],
+    ]
+    for ask in asked:
+        apart, own = np.zeros_like(x), x.copy()
+        strided = np.zeros((6, 2 * classes), dtype)[:, ::2]
+        fresh = ask(x)
+        for out, logits in ((apart, x), (own, own), (strided, x), (x.copy("F"), x)):
+            assert ask(logits, out=out) is out
+            assert same_bits(out, fresh)
+
+
+def test_a_wrong_out_says_what_it_should_be_and_is_not_touched() -> None:
+    x, y = np.zeros((4, 3), np.float32), np.zeros(4, int)
+    frozen = np.ones_like(x)
+    frozen.flags.writeable = False
+    whole = np.zeros(24, np.float32)
+    view, other = whole[:12].reshape(4, 3), whole[6:18].reshape(4, 3)
+    right = r"out: expected a writeable array of shape \(4, 3\) and dtype float32, got "
+    for out, error, got in (
+        (np.ones((4, 3)), TypeError, "dtype float64"),
+        (np.ones((3, 4), np.float32), ValueError, r"shape \(3, 4\)"),
+        (frozen, ValueError, "one that is read-only"),
+        ([[1.0]], TypeError, "list"),
+    ):
+        with pytest.raises(error, match=right + got):
+            fast.cross_entropy_with_grad(x, y, out=out)
+        with pytest.raises(error, match=right + got):
+            fast.softmax(x, out=out)
+    with pytest.raises(ValueError, match=right + "one that overlaps an argument"):
+        fast.softmax(view, out=other)
+    q = np.zeros_like(x)
+    with pytest.raises(ValueError, match=right + "one that overlaps an argument"):
+        fast.cross_entropy_with_grad(x, q, out=q)
+    out = np.full_like(x, 7)
+    with pytest.raises(ValueError, match="targets"):
+        fast.cross_entropy_with_grad(x, [0, 1, 2, 3], out=out)
+    assert (out == 7).all()
+
+
+def test_streamed_results_have_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = some_rows("float32", 997, 20)
+    fresh = fast.softmax(x)
+    monkeypatch.setattr(fast, "PAST_CACHES", 1)
+    for shift in range(3):
+        place = np.zeros(x.size + 16, np.float32)[shift : shift + x.size]
+        assert same_bits(fast.softmax(x, out=place.reshape(x.shape)), fresh)
+
+
+# ------------------------------------------------------------------- allocations
+
+
+@pytest.mark.parametrize("dtype", [np.float32, BFLOAT16], ids=str)
+@pytest.mark.usefixtures("crew")
+def test_memory_beyond_the_result_is_a_few_rows(dtype: Any) -> None:
+    """NumPy's memory, which tracemalloc counts: no second array of the whole size."""
+    fast.set_threads(1)
+    x = some_rows(dtype, 5000, 200)
+    y = np.zeros(len(x), int)
+    out = np.empty_like(x)
+    for ask, most in (
+        (lambda: fast.cross_entropy_with_grad(x, y, out=out), 0),
+        (lambda: fast.cross_entropy_with_grad(x, y, out=x), 0),
+        (lambda: fast.softmax(x, out=out), 0),
+        (lambda: fast.cross_entropy(x, y), 0),
+        (lambda: fast.softmax(x), x.nbytes),
+    ):
+        ask()
+        tracemalloc.start()
+        ask()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        row = 4 * x.shape[1]
+        assert peak < most + 20 * row  # AT_ONCE is 13 of them
+
+
+# ------------------------------------------------------------- without the compiler
+
+
+def test_without_numba_the_import_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import sxlit\n"
+        "try: import sxlit.fast\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert "python -m pip install 'sxlit[fast]'" in done.stdout
