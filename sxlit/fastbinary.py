@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sxlit.fastexp import lifted_exp
-from sxlit.fastrows import LANES, TILE, gather, settled, tile_sum
+from sxlit.fastrows import gather, settled, tile_of, tile_sum
 from sxlit.jit import by_dtype, compiled, types
 
 # %% auto #0
@@ -106,17 +106,14 @@ def answer_blocks(
     x: Any, q: Any, w: Any, a: Any, out: Any, losses: Any, sums: Any, inverse: Any
 ) -> None:
     """Sum the losses of each block; write losses and gradients that have a place."""
-    lanes, loss, grad = (
-        np.empty(LANES, x.dtype),
-        np.empty(TILE, x.dtype),
-        np.empty(TILE, x.dtype),
-    )
-    weight, yes = np.empty(TILE, x.dtype), np.empty(TILE, x.dtype)
+    tile = tile_of(x)
+    loss, grad = np.empty(tile, x.dtype), np.empty(tile, x.dtype)
+    weight, yes = np.empty(tile, x.dtype), np.empty(tile, x.dtype)
     weight[:], yes[:] = w[0] if len(w) else 1, a[0] if len(a) else 1
     for r in range(len(sums)):
         total, lost = 0.0, 0.0
-        for start in range(r * BLOCK, min((r + 1) * BLOCK, x.size), TILE):
-            stop = min(start + TILE, x.size)
+        for start in range(r * BLOCK, min((r + 1) * BLOCK, x.size), tile):
+            stop = min(start + tile, x.size)
             size = stop - start
             if len(w) > 1:
                 weight[:size] = w[start:stop]
@@ -127,5 +124,5 @@ def answer_blocks(
                 losses[start:stop] = loss[:size]
             if len(out):
                 out[start:stop] = grad[:size]
-            total, lost = gather(total, lost, tile_sum(loss, size, lanes))
+            total, lost = gather(total, lost, np.float64(tile_sum(loss, 0, size)))
         sums[r] = settled(total, lost)

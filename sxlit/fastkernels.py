@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sxlit.fastexp import lifted_exp
-from sxlit.fastrows import LANES, TILE, gather, room_for, settled, tile_sum, weigh_rows
+from sxlit.fastrows import gather, room_for, settled, tile_of, tile_sum, weigh_rows
 from sxlit.jit import compiled
 from sxlit.streaming import scaled
 
@@ -22,38 +22,36 @@ __all__ = ["softmax_rows", "logsumexp_rows", "label_rows", "distribution_rows"]
 @compiled()
 def softmax_rows(x: Any, out: Any, odd: Any, stream: bool) -> None:
     """Write the softmax of each row; mark the rows that have no finite maximum."""
-    side, shifts, tails, e, columns, lanes = room_for(x, True)
+    side, shifts, tails, e, columns, known = room_for(x, True)
     one = np.float64(lifted_exp(x.dtype.type(0)))
     for first in range(0, len(x), side):
-        block = x[first : first + side]
-        weigh_rows(x, first, shifts, tails, e, columns, lanes)
-        for i in range(len(block)):
-            odd[first + i] = not np.isfinite(shifts[i])
+        weigh_rows(x, first, shifts, tails, e, columns, known)
+        for i in range(min(side, len(x) - first)):
+            odd[first + i] = not np.isfinite(tails[i])
             if not odd[first + i]:
                 factor = x.dtype.type(1.0 / (one * (1.0 + tails[i])))
-                scaled(e[i, : x.shape[1]], factor, out[first + i], stream)
+                scaled(e, i, factor, out, first + i, stream)
 
 
 # %% ../book/13_fastest_loss.ipynb #logsumexp-rows
 @compiled()
 def logsumexp_rows(x: Any, out: Any, values: Any, odd: Any, stream: bool) -> None:
     """Store the log-sum-exp of each row, and log-softmax too if out has rows."""
-    side, shifts, tails, e, columns, lanes = room_for(x, len(out) > 0)
+    side, shifts, tails, e, columns, known = room_for(x, len(out) > 0)
     for first in range(0, len(x), side):
-        block = x[first : first + side]
-        weigh_rows(x, first, shifts, tails, e, columns, lanes)
-        for i in range(len(block)):
-            row, shift, r = block[i], shifts[i], first + i
-            odd[r] = not np.isfinite(shift)
+        weigh_rows(x, first, shifts, tails, e, columns, known)
+        for i in range(min(side, len(x) - first)):
+            shift, r = shifts[i], first + i
+            odd[r] = not np.isfinite(tails[i])
             if odd[r]:
                 continue
             log_norm = np.log1p(tails[i])
             values[r] = np.float64(shift) + log_norm
             if len(out):
-                own, below = e[i, : row.size], x.dtype.type(log_norm)
-                for k in range(row.size):
-                    own[k] = (row[k] - shift) - below
-                scaled(own, x.dtype.type(1.0), out[r], stream)
+                below = x.dtype.type(log_norm)
+                for k in range(x.shape[1]):
+                    e[i, k] = (x[r, k] - shift) - below
+                scaled(e, i, x.dtype.type(1.0), out, r, stream)
 
 
 # %% ../book/13_fastest_loss.ipynb #weighty
@@ -79,22 +77,21 @@ def label_rows(
 
     A label of -1 marks a row to leave out; w has a weight for each class, or none.
     """
-    side, shifts, tails, e, columns, lanes = room_for(x, len(out) > 0)
+    side, shifts, tails, e, columns, known = room_for(x, len(out) > 0)
     one = np.float64(lifted_exp(x.dtype.type(0)))
     for first in range(0, len(x), side):
-        block = x[first : first + side]
-        if y[first : first + side].max() >= 0:
-            weigh_rows(x, first, shifts, tails, e, columns, lanes)
-        for i in range(len(block)):
-            row, shift, tail, r = block[i], shifts[i], tails[i], first + i
+        if side > 1 or y[first] >= 0:
+            weigh_rows(x, first, shifts, tails, e, columns, known)
+        for i in range(min(side, len(x) - first)):
+            shift, tail, r = shifts[i], tails[i], first + i
             odd[r] = False
             if y[r] < 0:
                 values[r] = 0.0
                 if len(out):
                     out[r, :] = 0
                 continue
-            own, weight = row[y[r]], w[y[r]] if len(w) else 1.0
-            odd[r] = not (np.isfinite(shift) and moderate(weight * inverse))
+            own, weight = x[r, y[r]], w[y[r]] if len(w) else 1.0
+            odd[r] = not (np.isfinite(tail) and moderate(weight * inverse))
             if odd[r]:
                 continue
             surprise = (np.float64(shift) - np.float64(own)) + np.log1p(tail)
@@ -103,19 +100,19 @@ def label_rows(
                 at_label = np.float64(lifted_exp(own - shift)) / one
                 others = tail if own == shift else 1.0 + (tail - at_label)
                 share = (weight * inverse) / (one * (1.0 + tail))
-                scaled(e[i, : row.size], x.dtype.type(share), out[r], stream)
+                scaled(e, i, x.dtype.type(share), out, r, stream)
                 out[r, y[r]] = 0.0 - ((weight * inverse) * others) / (1.0 + tail)
 
 
 # %% ../book/13_fastest_loss.ipynb #total
 @compiled()
-def total(terms: Any, tile: Any, lanes: Any) -> float:
+def total(terms: Any) -> float:
     """Sum a float64 row tile by tile, as the weights are summed."""
     whole, lost = 0.0, 0.0
-    for start in range(0, terms.size, TILE):
-        size = min(TILE, terms.size - start)
-        tile[:size] = terms[start : start + size]
-        whole, lost = gather(whole, lost, tile_sum(tile, size, lanes))
+    tile = tile_of(terms)
+    for start in range(0, terms.size, tile):
+        part = tile_sum(terms, start, min(tile, terms.size - start))
+        whole, lost = gather(whole, lost, part)
     return settled(whole, lost)
 
 
@@ -151,9 +148,9 @@ def distribution_rows(
 ) -> None:
     """Do as `label_rows` for distributions q; for one-hot rows of y if q has none."""
     classes = x.shape[1]
-    _, shifts, tails, room, columns, lanes = room_for(x, True)
-    e, wide, tile = room[0], np.empty(LANES), np.empty(TILE)
-    weights, terms, one_hot = np.empty(classes), np.empty(classes), np.zeros(0)
+    _, shifts, tails, room, columns, known = room_for(x, True)
+    e, one_hot = room[0], np.zeros(0)
+    weights, terms = np.empty(classes), np.empty(classes)
     if len(y):
         one_hot = np.zeros(classes)
     for r in range(len(x)):
@@ -172,11 +169,12 @@ def distribution_rows(
             most = effective(q[r], w, smoothing, weights)
         largest = weights[most]
         weights[most] = 0.0
-        rest = total(weights, tile, wide)
+        rest = total(weights)
         weights[most] = largest
-        weigh_rows(x[: r + 1], r, shifts, tails, room, columns, lanes)
+        alone = x[: r + 1] if len(columns) else x  # not 64 rows for each
+        weigh_rows(alone, r, shifts, tails, room, columns, known)
         shift, tail = shifts[0], tails[0]
-        usual = np.isfinite(shift) and np.isfinite(rest) and np.isfinite(largest)
+        usual = np.isfinite(tail) and np.isfinite(rest) and np.isfinite(largest)
         odd[r] = not (usual and moderate(largest * inverse))
         if odd[r]:
             continue
@@ -184,7 +182,7 @@ def distribution_rows(
         for k in range(classes):
             surprise = (np.float64(shift) - np.float64(row[k])) + log_norm
             terms[k] = weights[k] * surprise if weights[k] != 0.0 else 0.0
-        values[r] = total(terms, tile, wide)
+        values[r] = total(terms)
         if len(out):
             for k in range(classes):
                 own = np.float64(e[k]) / one
@@ -195,4 +193,4 @@ def distribution_rows(
                 share = x.dtype.type((apart * inverse) / (one * (1.0 + tail)))
                 taken = ((weights[k] * inverse) * others) / (1.0 + tail)
                 e[k] = np.float64(e[k]) * np.float64(share) - taken
-            scaled(e[:classes], x.dtype.type(1.0), out[r], stream)
+            scaled(room, 0, x.dtype.type(1.0), out, r, stream)

@@ -9,100 +9,122 @@ from typing import Any
 
 import numpy as np
 
-from sxlit.fastexp import lifted_exp
+from sxlit.fastexp import LIFT, lifted, lifted_exp
 from sxlit.jit import compiled, inlined, instruction, ir, types
+from sxlit.lanes import INDEX, Kept, Lanes, fold, larger, marked, memory, spread
 
 # %% auto #0
 __all__ = ["weigh_rows"]
 
 # %% ../book/13_fastest_loss.ipynb #sizes
-TILE = 1024  # classes whose weights are summed before they meet the others
-LANES = 256 + 64 + 16  # room for the sums that are left of a tile, fold by fold
+TILE = 4096  # bytes of classes whose weights are summed before they meet the others
 FEW = 32  # classes up to which rows are laid side by side, not classes
 SIDE = 64  # rows that lie side by side then
+AHEAD = 2**15  # bytes by which memory is asked for sooner than it is read
 
 
 # %% ../book/13_fastest_loss.ipynb #larger
 @instruction
-def larger(typing: Any, a: Any, b: Any) -> Any:
-    """Return the larger of two numbers, NaN if one is: LLVM's `maximum`."""
+def largest(typing: Any, x: Any, first: Any, size: Any) -> Any:
+    """Return the maximum of so many numbers of x from the first, but for NaN."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = arguments[0].type
-        name, form = "llvm.maximum", ir.FunctionType(kind, [kind, kind])
-        function = builder.module.declare_intrinsic(name, [kind], form)
-        return builder.call(function, arguments, fastmath=("nsz",))
+        row = memory(context, builder, x, *arguments)
+        best = Kept(builder, row.kind, -np.inf)
+        for i, mask in row.steps():
+            best.keep(larger(row.read(i, mask).where(mask, -np.inf), best()))
+        return fold(best(), larger)
 
-    return a(a, b), code
+    return x.dtype(x, types.int64, types.int64), code
 
 
 # %% ../book/13_fastest_loss.ipynb #top
 @inlined
-def top(x: Any) -> Any:
-    """Return the maximum of a row, NaN if it holds one, and the tile it lies in."""
-    shift, place = x[0], 0
-    for start in range(0, x.size, TILE):
-        tile = x[start : start + TILE]
-        best = tile[0]
-        for i in range(tile.size):
-            best = larger(best, tile[i])
-        if not best <= shift:
-            shift, place = larger(shift, best), start
+def tile_of(x: Any) -> int:
+    """How many numbers of an array make a tile."""
+    return TILE // x.itemsize
+
+
+@inlined
+def top(x: Any, row: int) -> Any:
+    """Return the maximum of a row, but for NaN, and the tile it lies in."""
+    classes, tile = x.shape[1], tile_of(x)
+    shift, place = x.dtype.type(-np.inf), 0
+    for start in range(0, classes, tile):
+        best = largest(x, row * classes + start, min(tile, classes - start))
+        if best > shift:
+            shift, place = best, start
     return shift, place
 
 
 # %% ../book/13_fastest_loss.ipynb #weights
-@compiled("contract")
-def weights(x: Any, shift: Any, e: Any) -> None:
-    """Write the weights of some logits, times LIFT, into e."""
-    for i in range(x.size):
-        e[i] = lifted_exp(x[i] - shift)
+def weigher(apart: bool) -> Any:
+    """Make the loop over a tile, with the ones counted apart or summed like others."""
+
+    def weigh(
+        typing: Any,
+        x: Any,
+        first: Any,
+        size: Any,
+        shift: Any,
+        e: Any,
+        place: Any,
+        ahead: Any,
+    ) -> Any:
+        """Write weights times LIFT, and look ahead.
+
+        Returns their sum, NaN if there is one; how many ones are not in it; and the
+        largest of the numbers that lie so far ahead.
+        """
+
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            size = arguments[2]
+            row = memory(context, builder, x, *arguments[:3])
+            own = memory(context, builder, e, *arguments[4:6], size)
+            shift = spread(Lanes(builder, arguments[3]), row.kind)
+            total, ones = Kept(builder, row.kind, 0.0), Kept(builder, INDEX, 0)
+            doubt, best = Kept(builder, row.kind, 0.0), Kept(builder, row.kind, -np.inf)
+            for i, mask in row.steps():
+                ahead = builder.add(i, arguments[6])
+                row.fetch(builder.add(ahead, ir.Constant(INDEX, 8 * AHEAD // row.bits)))
+                later = row.read(ahead, mask)
+                best.keep(larger(later.where(mask, -np.inf), best()))
+                weight, fraction = lifted(row.read(i, mask) - shift, row.bits)
+                own.store(i, weight, mask)
+                weight = weight.where(mask, 0.0)
+                doubt.keep(doubt() + fraction.where(mask, 0.0))
+                if apart:
+                    less = weight.below(LIFT[str(x.dtype)])
+                    ones.keep(ones().write("add", marked(less.write("not_"))))
+                    weight = weight.where(less, 0.0)
+                total.keep(total() + weight)
+            known = total().where(doubt().below(np.inf), np.nan)
+            found = [fold(known, Lanes.__add__), ones().value, fold(best(), larger)]
+            return context.make_tuple(builder, signature.return_type, found)
+
+        whole = types.int64
+        found = types.Tuple((x.dtype, whole, x.dtype))
+        return found(x, whole, whole, x.dtype, e, whole, whole), code
+
+    return weigh
+
+
+weigh_tile, weigh_top = instruction(weigher(False)), instruction(weigher(True))
 
 
 # %% ../book/13_fastest_loss.ipynb #fold
-@inlined
-def fold(e: Any, lanes: Any, width: int) -> None:
-    """Add four parts of e, each so wide, into the lanes, in pairs."""
-    for i in range(width):
-        low, high = e[i] + e[i + width], e[i + 2 * width] + e[i + 3 * width]
-        lanes[i] = low + high
+@instruction
+def tile_sum(typing: Any, e: Any, first: Any, size: Any) -> Any:
+    """Return the sum of so many numbers of e from the first, no more than a tile."""
 
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        tile = memory(context, builder, e, *arguments)
+        total = Kept(builder, tile.kind, 0.0)
+        for i, mask in tile.steps():
+            total.keep(total() + tile.read(i, mask))
+        return fold(total(), Lanes.__add__)
 
-# %% ../book/13_fastest_loss.ipynb #tile-sum
-@inlined
-def tile_sum(e: Any, size: int, lanes: Any) -> float:
-    """Return the sum of the first so many weights in e, which has room for a TILE."""
-    e[size : 64 if size <= 64 else 256 if size <= 256 else TILE] = 0
-    wide, narrow, last = lanes[:256], lanes[256:320], lanes[320:336]
-    if size > 256:
-        fold(e, wide, 256)
-        fold(wide, narrow, 64)
-        fold(narrow, last, 16)
-    elif size > 64:
-        fold(e, narrow, 64)
-        fold(narrow, last, 16)
-    else:
-        fold(e, last, 16)
-    fold(last, wide, 4)
-    return np.float64((wide[0] + wide[1]) + (wide[2] + wide[3]))
-
-
-@compiled()
-def sum_but_one(e: Any, size: int, one: Any, lanes: Any) -> float:
-    """Return the sum of the tile with the maximum, without one of the ones in it."""
-    ones, small = count(e[:size], one), np.empty(TILE, e.dtype)
-    for i in range(size):
-        small[i] = e[i] if e[i] < one else one - one
-    return tile_sum(small, size, lanes) + (ones - 1) * np.float64(one)
-
-
-@compiled()
-def count(e: Any, one: Any) -> Any:
-    """Return how many weights are one."""
-    found = np.int32(0)
-    for i in range(e.size):
-        found = np.int32(found + (np.int32(1) if e[i] >= one else np.int32(0)))
-    return found
+    return e.dtype(e, types.int64, types.int64), code
 
 
 # %% ../book/13_fastest_loss.ipynb #gather
@@ -120,56 +142,32 @@ def settled(total: float, lost: float) -> float:
     return total + lost if np.isfinite(lost) else total
 
 
-# %% ../book/13_fastest_loss.ipynb #fetch
-@instruction
-def fetch(typing: Any, x: Any, i: Any) -> Any:
-    """Ask for the memory of x[i] ahead of time."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number, whole = ir.IntType(32), context.make_array(x)
-        data = whole(context, builder, arguments[0]).data
-        place = builder.gep(data, [arguments[1]])
-        place = builder.bitcast(place, ir.IntType(8).as_pointer())
-        form = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
-        call = builder.module.declare_intrinsic("llvm.prefetch", [place.type], form)
-        hints = (ir.Constant(number, hint) for hint in (0, 2, 1))  # read, L2, data
-        builder.call(call, [place, *hints])
-        return context.get_dummy_value()
-
-    return types.void(x, i), code
-
-
-@inlined
-def fetch_tile(x: Any, start: int) -> None:
-    """Ask for a tile of the row that comes next."""
-    for i in range(start, min(start + TILE, x.size), 64 // x.itemsize):
-        fetch(x, i)
-
-
 # %% ../book/13_fastest_loss.ipynb #weigh
 @inlined
-def weigh(x: Any, shift: Any, place: int, e: Any, lanes: Any, following: Any) -> float:
-    """Write the weights of a row, times LIFT, and return the tail t.
+def weigh(x: Any, row: int, shift: Any, place: int, e: Any) -> Any:
+    """Write the weights of a row, times LIFT, and look at the next row.
 
-    Where e has room for a tile only, the tiles follow each other in it.
+    Where e has room for a tile only, the tiles follow each other in it. Returns the
+    tail t, and what `top` returns for the next row; for the last row, its own again.
     """
-    one, total, lost, most = lifted_exp(shift - shift), 0.0, 0.0, 0.0
-    for start in range(0, x.size, TILE):
-        tile = x[start : start + TILE]
-        own = e[start:] if e.size >= x.size else e
-        fetch_tile(following, start)
-        weights(tile, shift, own)
-        part = tile_sum(own, tile.size, lanes)
+    classes, tile = x.shape[1], tile_of(x)
+    one = np.float64(lifted_exp(x.dtype.type(0)))
+    ahead = classes if row + 1 < len(x) else 0
+    total, lost, later, its_place = 0.0, 0.0, x.dtype.type(-np.inf), 0
+    keeps = e.size >= classes
+    for start in range(0, classes, tile):
+        first, size = row * classes + start, min(tile, classes - start)
+        own = start if keeps else 0
         if start == place:
-            part, most = 0.0, part
+            part, ones, best = weigh_top(x, first, size, shift, e, own, ahead)
+            part = np.float64(part) + (ones - 1) * one
+        else:
+            part, ones, best = weigh_tile(x, first, size, shift, e, own, ahead)
+            part = np.float64(part)
         total, lost = gather(total, lost, part)
-    rest = settled(total, lost)
-    if rest + most >= 2.0 * one:
-        return (rest + (most - one)) / one
-    tile = x[place : place + TILE]
-    own = e[place:] if e.size >= x.size else e
-    weights(tile, shift, own)
-    return (rest + sum_but_one(own, tile.size, one, lanes)) / one
+        if best > later:
+            later, its_place = best, start
+    return settled(total, lost) / one, later, its_place
 
 
 # %% ../book/13_fastest_loss.ipynb #weigh-few
@@ -181,16 +179,18 @@ def weigh_few(x: Any, shifts: Any, tails: Any, e: Any, columns: Any) -> None:
     for c in range(classes):
         for r in range(rows):
             columns[c, r] = x[r, c]
-    best, small, ones = columns[FEW], columns[FEW + 1], columns[FEW + 2]
+    best, small = columns[FEW], columns[FEW + 1]
+    ones, doubt = columns[FEW + 2], columns[FEW + 3]
     best[:] = columns[0]
     for c in range(1, classes):
         column = columns[c]
         for r in range(SIDE):
-            best[r] = larger(best[r], column[r])
-    small[:], ones[:] = 0, 0
+            best[r] = column[r] if column[r] > best[r] else best[r]
+    small[:], ones[:], doubt[:] = 0, 0, 0
     for c in range(classes):
         column = columns[c]
         for r in range(SIDE):
+            doubt[r] += column[r] - best[r]
             column[r] = lifted_exp(column[r] - best[r])
         for r in range(SIDE):
             part = column[r] if column[r] < one else x.dtype.type(0)
@@ -199,39 +199,41 @@ def weigh_few(x: Any, shifts: Any, tails: Any, e: Any, columns: Any) -> None:
     for r in range(rows):
         shifts[r] = best[r]
         tails[r] = (np.float64(small[r]) + (np.float64(ones[r]) - one)) / one
+        if not doubt[r] <= 0:
+            tails[r] = np.nan
         for c in range(classes):
             e[r, c] = columns[c, r]
 
 
 # %% ../book/13_fastest_loss.ipynb #room-for
 @compiled()
-def padded(classes: int) -> int:
-    """Round up to whole tiles; rows of few classes need no padding."""
-    return classes if classes <= FEW else -(-classes // TILE) * TILE
-
-
-@compiled()
 def room_for(x: Any, whole: bool) -> Any:
-    """Make room for what `weigh_rows` finds: shifts, tails, weights, and to sum in."""
+    """Make room for what `weigh_rows` finds: shifts, tails, weights, and columns."""
     few = x.shape[1] <= FEW
     side = SIDE if few else 1
-    width = padded(x.shape[1]) if whole or few else TILE
-    shifts, e = np.zeros(side, x.dtype), np.empty((side, width), x.dtype)
-    columns = np.zeros((FEW + 3 if few else 0, SIDE), x.dtype)
-    return side, shifts, np.empty(side), e, columns, np.empty(LANES, x.dtype)
+    width = x.shape[1] if whole or few else min(x.shape[1], tile_of(x))
+    shifts, e = np.zeros(max(side, 2), x.dtype), np.empty((side, width), x.dtype)
+    columns = np.zeros((FEW + 4 if few else 0, SIDE), x.dtype)
+    known = np.full(2, -1)  # a row, and the tile of its maximum, which is shifts[1]
+    return side, shifts, np.empty(side), e, columns, known
 
 
 # %% ../book/13_fastest_loss.ipynb #weigh-rows
 @inlined
 def weigh_rows(
-    x: Any, first: int, shifts: Any, tails: Any, e: Any, columns: Any, lanes: Any
+    x: Any, first: int, shifts: Any, tails: Any, e: Any, columns: Any, known: Any
 ) -> None:
-    """Store maximum and tail of the rows from the first, and their weights."""
+    """Store maximum and tail of the rows from the first, and their weights.
+
+    A row without a finite maximum, or with NaN, has no finite tail.
+    """
     if len(columns):
         weigh_few(x[first : first + SIDE], shifts, tails, e, columns)
         return
-    row = x[first]
-    following = x[first + 1] if first + 1 < len(x) else row[:0]
-    shifts[0], place = top(row)
-    if np.isfinite(shifts[0]):
-        tails[0] = weigh(row, shifts[0], place, e[0], lanes, following)
+    shift, place = shifts[1], known[1]
+    if known[0] != first:
+        shift, place = top(x, first)
+    shifts[0], tails[0] = shift, np.nan
+    if np.isfinite(shift):
+        tails[0], shifts[1], known[1] = weigh(x, first, shift, place, e)
+        known[0] = first + 1 if first + 1 < len(x) else -1

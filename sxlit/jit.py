@@ -12,6 +12,7 @@ try:
     import llvmlite.ir
     import numba
     from numba import extending
+    import numba.core.cgutils
 except ImportError as error:
     raise ImportError(
         "sxlit.fast compiles its loops with Numba, which is not installed; run: "
@@ -19,7 +20,7 @@ except ImportError as error:
     ) from error
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-ir, types = llvmlite.ir, numba.types
+cgutils, ir, types = numba.core.cgutils, llvmlite.ir, numba.types
 
 # %% auto #0
 __all__ = ["compiled", "inlined", "instruction", "by_dtype"]

@@ -7,62 +7,54 @@ from __future__ import annotations
 
 from typing import Any
 
-
-from sxlit.jit import inlined, instruction, ir, types
-
-LINE = 64  # bytes that memory moves at a time
+from sxlit.jit import inlined, instruction, types
+from sxlit.lanes import LINE, Lanes, memory, spread
 
 # %% auto #0
 __all__ = ["scaled"]
 
 
 # %% ../book/13_fastest_loss.ipynb #put-line
-@instruction
-def put_line(typing: Any, out: Any, i: Any, e: Any, j: Any, factor: Any) -> Any:
-    """Write one line, e[j:] times factor, to out[i:] and not into the caches."""
-    count = LINE // (out.dtype.bitwidth // 8)
+def scaler(streams: bool) -> Any:
+    """Make the loop that scales numbers, through the caches or past them."""
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number = context.get_value_type(out.dtype)
-        line = ir.VectorType(number, count)
-        to, start, source, first, by = arguments
-        target, data = (
-            builder.bitcast(
-                builder.gep(
-                    context.make_array(kind)(context, builder, array).data, [k]
-                ),
-                line.as_pointer(),
-            )
-            for kind, array, k in ((out, to, start), (e, source, first))
-        )
-        nothing = ir.Constant(line, ir.Undefined)
-        zero = ir.Constant(ir.IntType(32), 0)
-        all_zero = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
-        one = builder.insert_element(nothing, by, zero)
-        factors = builder.shuffle_vector(one, nothing, all_zero)
-        values = builder.load(data, align=out.dtype.bitwidth // 8)
-        store = builder.store(builder.fmul(values, factors), target, align=LINE)
-        hint = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
-        store.set_metadata("nontemporal", hint)
-        return context.get_dummy_value()
+    def scale(
+        typing: Any, e: Any, i: Any, factor: Any, out: Any, j: Any, size: Any
+    ) -> Any:
+        """Write so many numbers of e from i, times factor, to out from j on."""
 
-    return types.void(out, i, e, j, factor), code
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            row = memory(context, builder, e, *arguments[:2], arguments[5])
+            own = memory(context, builder, out, *arguments[3:])
+            by = spread(Lanes(builder, arguments[2]), row.kind)
+            for k, mask in row.steps():
+                scaled = row.read(k, mask) * by
+                if streams and mask is None:
+                    own.stream(k, scaled)
+                else:
+                    own.store(k, scaled, mask)
+            return context.get_dummy_value()
+
+        whole = types.int64
+        return types.void(e, whole, e.dtype, out, whole, whole), code
+
+    return scale
+
+
+scale, scale_past = instruction(scaler(False)), instruction(scaler(True))
 
 
 # %% ../book/13_fastest_loss.ipynb #scaled
 @inlined
-def scaled(e: Any, factor: Any, out: Any, stream: bool) -> None:
-    """Write e times factor to out, past the caches if asked to; the bits are one."""
-    step = LINE // out.itemsize
-    i, size = 0, out.size
-    if stream:
-        head = -(out.ctypes.data // out.itemsize) % step
-        while i < min(head, size):
-            out[i] = e[i] * factor
-            i += 1
-        while i + step <= size:
-            put_line(out, i, e, i, factor)
-            i += step
-    a, b = e[i:size], out[i:]
-    for k in range(b.size):
-        b[k] = a[k] * factor
+def scaled(e: Any, i: int, factor: Any, out: Any, row: int, stream: bool) -> None:
+    """Write row i of e times factor to a row of out, past the caches if asked to."""
+    classes = out.shape[1]
+    first, start, size = i * e.shape[1], row * classes, classes
+    if stream:  # whole lines of memory go past the caches
+        lead = start + out.ctypes.data // out.itemsize
+        head = min(-lead % (LINE // out.itemsize), classes)
+        scale(e, first, factor, out, start, head)
+        first, start, size = first + head, start + head, size - head
+        scale_past(e, first, factor, out, start, size)
+    else:
+        scale(e, first, factor, out, start, size)
