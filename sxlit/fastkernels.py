@@ -22,10 +22,10 @@ __all__ = ["softmax_rows", "logsumexp_rows", "label_rows", "distribution_rows"]
 @compiled()
 def softmax_rows(x: Any, out: Any, odd: Any, stream: bool) -> None:
     """Write the softmax of each row; mark the rows that have no finite maximum."""
-    side, shifts, tails, e, columns, known = room_for(x, True)
+    side, shifts, tails, e, known = room_for(x, True)
     one = np.float64(lifted_exp(x.dtype.type(0)))
     for first in range(0, len(x), side):
-        weigh_rows(x, first, shifts, tails, e, columns, known)
+        weigh_rows(x, first, shifts, tails, e, known)
         for i in range(min(side, len(x) - first)):
             odd[first + i] = not np.isfinite(tails[i])
             if not odd[first + i]:
@@ -37,9 +37,9 @@ def softmax_rows(x: Any, out: Any, odd: Any, stream: bool) -> None:
 @compiled()
 def logsumexp_rows(x: Any, out: Any, values: Any, odd: Any, stream: bool) -> None:
     """Store the log-sum-exp of each row, and log-softmax too if out has rows."""
-    side, shifts, tails, e, columns, known = room_for(x, len(out) > 0)
+    side, shifts, tails, e, known = room_for(x, len(out) > 0)
     for first in range(0, len(x), side):
-        weigh_rows(x, first, shifts, tails, e, columns, known)
+        weigh_rows(x, first, shifts, tails, e, known)
         for i in range(min(side, len(x) - first)):
             shift, r = shifts[i], first + i
             odd[r] = not np.isfinite(tails[i])
@@ -48,10 +48,9 @@ def logsumexp_rows(x: Any, out: Any, values: Any, odd: Any, stream: bool) -> Non
             log_norm = np.log1p(tails[i])
             values[r] = np.float64(shift) + log_norm
             if len(out):
-                below = x.dtype.type(log_norm)
-                for k in range(x.shape[1]):
-                    e[i, k] = (x[r, k] - shift) - below
-                scaled(e, i, x.dtype.type(1.0), out, r, stream)
+                row, own, below = x[r], out[r], x.dtype.type(log_norm)
+                for k in range(own.size):
+                    own[k] = (row[k] - shift) - below
 
 
 # %% ../book/13_fastest_loss.ipynb #weighty
@@ -77,11 +76,11 @@ def label_rows(
 
     A label of -1 marks a row to leave out; w has a weight for each class, or none.
     """
-    side, shifts, tails, e, columns, known = room_for(x, len(out) > 0)
+    side, shifts, tails, e, known = room_for(x, len(out) > 0)
     one = np.float64(lifted_exp(x.dtype.type(0)))
     for first in range(0, len(x), side):
         if side > 1 or y[first] >= 0:
-            weigh_rows(x, first, shifts, tails, e, columns, known)
+            weigh_rows(x, first, shifts, tails, e, known)
         for i in range(min(side, len(x) - first)):
             shift, tail, r = shifts[i], tails[i], first + i
             odd[r] = False
@@ -148,15 +147,16 @@ def distribution_rows(
 ) -> None:
     """Do as `label_rows` for distributions q; for one-hot rows of y if q has none."""
     classes = x.shape[1]
-    _, shifts, tails, room, columns, known = room_for(x, True)
-    e, one_hot = room[0], np.zeros(0)
-    weights, terms = np.empty(classes), np.empty(classes)
+    side, shifts, tails, e, known = room_for(x, True)
+    weights, terms, one_hot = np.empty(classes), np.empty(classes), np.zeros(0)
     if len(y):
         one_hot = np.zeros(classes)
     for r in range(len(x)):
-        row = x[r]
+        i, ignored = r % side, len(y) > 0 and y[r] < 0
+        if i == 0 and (side > 1 or not ignored):
+            weigh_rows(x, r, shifts, tails, e, known)
         odd[r] = False
-        if len(y) and y[r] < 0:
+        if ignored:
             values[r] = 0.0
             if len(out):
                 out[r, :] = 0
@@ -171,26 +171,25 @@ def distribution_rows(
         weights[most] = 0.0
         rest = total(weights)
         weights[most] = largest
-        alone = x[: r + 1] if len(columns) else x  # not 64 rows for each
-        weigh_rows(alone, r, shifts, tails, room, columns, known)
-        shift, tail = shifts[0], tails[0]
+        shift, tail = shifts[i], tails[i]
         usual = np.isfinite(tail) and np.isfinite(rest) and np.isfinite(largest)
         odd[r] = not (usual and moderate(largest * inverse))
         if odd[r]:
             continue
         one, log_norm = np.float64(lifted_exp(shift - shift)), np.log1p(tail)
         for k in range(classes):
-            surprise = (np.float64(shift) - np.float64(row[k])) + log_norm
+            surprise = (np.float64(shift) - np.float64(x[r, k])) + log_norm
             terms[k] = weights[k] * surprise if weights[k] != 0.0 else 0.0
         values[r] = total(terms)
         if len(out):
+            slopes = out[r]
             for k in range(classes):
-                own = np.float64(e[k]) / one
+                scaled_weight = np.float64(e[k, i] if side > 1 else e[0, k])
+                own = scaled_weight / one
                 others = tail if own >= 1.0 else 1.0 + (tail - own)
                 apart = largest + (rest - weights[k])
                 if k == most:
                     apart = rest
                 share = x.dtype.type((apart * inverse) / (one * (1.0 + tail)))
                 taken = ((weights[k] * inverse) * others) / (1.0 + tail)
-                e[k] = np.float64(e[k]) * np.float64(share) - taken
-            scaled(room, 0, x.dtype.type(1.0), out, r, stream)
+                slopes[k] = scaled_weight * np.float64(share) - taken

@@ -11,7 +11,7 @@ import numpy as np
 
 from sxlit.fastexp import LIFT, lifted, lifted_exp
 from sxlit.jit import compiled, inlined, instruction, ir, types
-from sxlit.lanes import INDEX, Kept, Lanes, fold, larger, marked, memory, spread
+from sxlit.lanes import INDEX, Kept, Lanes, fold, larger, memory, spread
 
 # %% auto #0
 __all__ = ["weigh_rows"]
@@ -59,7 +59,7 @@ def top(x: Any, row: int) -> Any:
 
 # %% ../book/13_fastest_loss.ipynb #weights
 def weigher(apart: bool) -> Any:
-    """Make the loop over a tile, with the ones counted apart or summed like others."""
+    """Make the loop over a tile, with the ones left out of the sum or not."""
 
     def weigh(
         typing: Any,
@@ -73,8 +73,8 @@ def weigher(apart: bool) -> Any:
     ) -> Any:
         """Write weights times LIFT, and look ahead.
 
-        Returns their sum, NaN if there is one; how many ones are not in it; and the
-        largest of the numbers that lie so far ahead.
+        Returns their sum, NaN if there is one; the sum with the ones, in which only
+        their number is right; and the largest of the numbers that lie so far ahead.
         """
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -82,29 +82,28 @@ def weigher(apart: bool) -> Any:
             row = memory(context, builder, x, *arguments[:3])
             own = memory(context, builder, e, *arguments[4:6], size)
             shift = spread(Lanes(builder, arguments[3]), row.kind)
-            total, ones = Kept(builder, row.kind, 0.0), Kept(builder, INDEX, 0)
+            total, whole = (Kept(builder, row.kind, 0.0) for _ in range(2))
             doubt, best = Kept(builder, row.kind, 0.0), Kept(builder, row.kind, -np.inf)
             for i, mask in row.steps():
-                ahead = builder.add(i, arguments[6])
-                row.fetch(builder.add(ahead, ir.Constant(INDEX, 8 * AHEAD // row.bits)))
-                later = row.read(ahead, mask)
-                best.keep(larger(later.where(mask, -np.inf), best()))
+                later = builder.add(i, arguments[6])
+                row.fetch(builder.add(later, ir.Constant(INDEX, 8 * AHEAD // row.bits)))
+                best.keep(larger(row.read(later, mask).where(mask, -np.inf), best()))
                 weight, fraction = lifted(row.read(i, mask) - shift, row.bits)
                 own.store(i, weight, mask)
                 weight = weight.where(mask, 0.0)
                 doubt.keep(doubt() + fraction.where(mask, 0.0))
                 if apart:
-                    less = weight.below(LIFT[str(x.dtype)])
-                    ones.keep(ones().write("add", marked(less.write("not_"))))
-                    weight = weight.where(less, 0.0)
+                    whole.keep(whole() + weight)
+                    weight = weight.where(weight.below(LIFT[str(x.dtype)]), 0.0)
                 total.keep(total() + weight)
             known = total().where(doubt().below(np.inf), np.nan)
-            found = [fold(known, Lanes.__add__), ones().value, fold(best(), larger)]
+            found = [fold(sums, Lanes.__add__) for sums in (known, whole())]
+            found.append(fold(best(), larger))
             return context.make_tuple(builder, signature.return_type, found)
 
-        whole = types.int64
-        found = types.Tuple((x.dtype, whole, x.dtype))
-        return found(x, whole, whole, x.dtype, e, whole, whole), code
+        number, where = x.dtype, types.int64
+        found = types.UniTuple(number, 3)
+        return found(x, where, where, number, e, where, where), code
 
     return weigh
 
@@ -150,90 +149,87 @@ def weigh(x: Any, row: int, shift: Any, place: int, e: Any) -> Any:
     Where e has room for a tile only, the tiles follow each other in it. Returns the
     tail t, and what `top` returns for the next row; for the last row, its own again.
     """
-    classes, tile = x.shape[1], tile_of(x)
     one = np.float64(lifted_exp(x.dtype.type(0)))
-    ahead = classes if row + 1 < len(x) else 0
-    total, lost, later, its_place = 0.0, 0.0, x.dtype.type(-np.inf), 0
-    keeps = e.size >= classes
-    for start in range(0, classes, tile):
-        first, size = row * classes + start, min(tile, classes - start)
-        own = start if keeps else 0
-        if start == place:
-            part, ones, best = weigh_top(x, first, size, shift, e, own, ahead)
-            part = np.float64(part) + (ones - 1) * one
-        else:
-            part, ones, best = weigh_tile(x, first, size, shift, e, own, ahead)
-            part = np.float64(part)
-        total, lost = gather(total, lost, part)
-        if best > later:
-            later, its_place = best, start
+    classes, tile, start = x.shape[1], tile_of(x), row * x.shape[1]
+    ahead, keeps = classes if row + 1 < len(x) else 0, e.size >= classes
+    size, own = min(tile, classes - place), place if keeps else 0
+    part, whole, later = weigh_top(x, start + place, size, shift, e, own, ahead)
+    ones = np.rint((np.float64(whole) - np.float64(part)) / one)
+    total, lost, its_place = np.float64(part) + (ones - 1.0) * one, 0.0, place
+    if classes <= tile:
+        return total / one, later, 0
+    for first in range(0, classes, tile):
+        if first == place:
+            continue
+        size, own = min(tile, classes - first), first if keeps else 0
+        part, _, best = weigh_tile(x, start + first, size, shift, e, own, ahead)
+        total, lost = gather(total, lost, np.float64(part))
+        if best > later or (best == later and first < its_place):
+            later, its_place = best, first
     return settled(total, lost) / one, later, its_place
 
 
 # %% ../book/13_fastest_loss.ipynb #weigh-few
 @compiled("contract")
-def weigh_few(x: Any, shifts: Any, tails: Any, e: Any, columns: Any) -> None:
-    """Do as `weigh` for some rows of few classes, the rows side by side."""
-    classes, rows = x.shape[1], len(x)
-    one = np.float64(lifted_exp(x.dtype.type(0)))
-    for c in range(classes):
-        for r in range(rows):
-            columns[c, r] = x[r, c]
-    best, small = columns[FEW], columns[FEW + 1]
-    ones, doubt = columns[FEW + 2], columns[FEW + 3]
-    best[:] = columns[0]
+def weigh_few(x: Any, first: int, shifts: Any, tails: Any, columns: Any) -> None:
+    """Do as `weigh` for some rows of few classes, which lie side by side in columns."""
+    classes, rows = x.shape[1], min(SIDE, len(x) - first)
+    zero, one = x.dtype.type(0), lifted_exp(x.dtype.type(0))
+    for r in range(rows):
+        for c in range(classes):
+            columns[c, r] = x[first + r, c]
+    small, ones, doubt = columns[FEW], columns[FEW + 1], columns[FEW + 2]
+    shifts[:] = columns[0]
     for c in range(1, classes):
         column = columns[c]
         for r in range(SIDE):
-            best[r] = column[r] if column[r] > best[r] else best[r]
+            shifts[r] = column[r] if column[r] > shifts[r] else shifts[r]
     small[:], ones[:], doubt[:] = 0, 0, 0
     for c in range(classes):
         column = columns[c]
         for r in range(SIDE):
-            doubt[r] += column[r] - best[r]
-            column[r] = lifted_exp(column[r] - best[r])
+            doubt[r] += column[r] - shifts[r]
+            column[r] = lifted_exp(column[r] - shifts[r])
         for r in range(SIDE):
-            part = column[r] if column[r] < one else x.dtype.type(0)
+            part = column[r] if column[r] < one else zero
             small[r] += part
             ones[r] += column[r] - part
-    for r in range(rows):
-        shifts[r] = best[r]
-        tails[r] = (np.float64(small[r]) + (np.float64(ones[r]) - one)) / one
-        if not doubt[r] <= 0:
-            tails[r] = np.nan
-        for c in range(classes):
-            e[r, c] = columns[c, r]
+    for r in range(SIDE):
+        tail = (np.float64(small[r]) + np.float64(ones[r] - one)) / np.float64(one)
+        tails[r] = tail if doubt[r] <= 0 else np.nan
 
 
 # %% ../book/13_fastest_loss.ipynb #room-for
 @compiled()
 def room_for(x: Any, whole: bool) -> Any:
-    """Make room for what `weigh_rows` finds: shifts, tails, weights, and columns."""
-    few = x.shape[1] <= FEW
+    """Make room for what `weigh_rows` finds: shifts, tails, and weights.
+
+    Weights of few classes lie in columns. The last array holds a row, and the tile of
+    its maximum, which is the last of the shifts.
+    """
+    few, width = x.shape[1] <= FEW, tile_of(x)
+    if whole or x.shape[1] < width:
+        width = x.shape[1]
     side = SIDE if few else 1
-    width = x.shape[1] if whole or few else min(x.shape[1], tile_of(x))
-    shifts, e = np.zeros(max(side, 2), x.dtype), np.empty((side, width), x.dtype)
-    columns = np.zeros((FEW + 4 if few else 0, SIDE), x.dtype)
-    known = np.full(2, -1)  # a row, and the tile of its maximum, which is shifts[1]
-    return side, shifts, np.empty(side), e, columns, known
+    shifts, tails = np.zeros(max(side, 2), x.dtype), np.empty(side)
+    e = np.zeros((FEW + 3, SIDE) if few else (1, width), x.dtype)
+    return side, shifts, tails, e, np.full(2, -1)
 
 
 # %% ../book/13_fastest_loss.ipynb #weigh-rows
 @inlined
-def weigh_rows(
-    x: Any, first: int, shifts: Any, tails: Any, e: Any, columns: Any, known: Any
-) -> None:
+def weigh_rows(x: Any, first: int, shifts: Any, tails: Any, e: Any, known: Any) -> None:
     """Store maximum and tail of the rows from the first, and their weights.
 
     A row without a finite maximum, or with NaN, has no finite tail.
     """
-    if len(columns):
-        weigh_few(x[first : first + SIDE], shifts, tails, e, columns)
+    if x.shape[1] <= FEW:
+        weigh_few(x, first, shifts, tails, e)
         return
-    shift, place = shifts[1], known[1]
+    shift, place = shifts[-1], known[1]
     if known[0] != first:
         shift, place = top(x, first)
     shifts[0], tails[0] = shift, np.nan
     if np.isfinite(shift):
-        tails[0], shifts[1], known[1] = weigh(x, first, shift, place, e)
+        tails[0], shifts[-1], known[1] = weigh(x, first, shift, place, e)
         known[0] = first + 1 if first + 1 < len(x) else -1

@@ -22,7 +22,6 @@ __all__ = [
     "call",
     "fused",
     "larger",
-    "marked",
     "spread",
     "fold",
     "Memory",
@@ -104,16 +103,6 @@ def fused(a: Lanes, b: Any, c: Any) -> Lanes:
 def larger(a: Lanes, b: Lanes) -> Lanes:
     """Return the larger numbers, and those of b where a is NaN, in one instruction."""
     return a.where(b.below(a), b)
-
-
-def marked(mask: Lanes) -> Lanes:
-    """Count the lanes that a mask marks."""
-    builder = mask.builder
-    bits = builder.bitcast(mask.value, ir.IntType(mask.value.type.count))
-    wide = builder.zext(bits, INDEX)
-    form = ir.FunctionType(INDEX, [INDEX])
-    function = cgutils.get_or_insert_function(builder.module, form, "llvm.ctpop.i64")
-    return Lanes(builder, builder.call(function, [wide]))
 
 
 def spread(number: Lanes, kind: Any) -> Lanes:

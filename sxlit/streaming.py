@@ -47,14 +47,18 @@ scale, scale_past = instruction(scaler(False)), instruction(scaler(True))
 # %% ../book/13_fastest_loss.ipynb #scaled
 @inlined
 def scaled(e: Any, i: int, factor: Any, out: Any, row: int, stream: bool) -> None:
-    """Write row i of e times factor to a row of out, past the caches if asked to."""
-    classes = out.shape[1]
-    first, start, size = i * e.shape[1], row * classes, classes
-    if stream:  # whole lines of memory go past the caches
+    """Write a row of weights times factor to a row of out, past the caches if asked to.
+
+    Weights are the first row of e, or its column i if there are several.
+    """
+    start, size = row * out.shape[1], out.shape[1]
+    if len(e) > 1:
+        for c in range(size):
+            out[row, c] = e[c, i] * factor
+    elif stream:  # whole lines of memory go past the caches
         lead = start + out.ctypes.data // out.itemsize
-        head = min(-lead % (LINE // out.itemsize), classes)
-        scale(e, first, factor, out, start, head)
-        first, start, size = first + head, start + head, size - head
-        scale_past(e, first, factor, out, start, size)
+        head = min(-lead % (LINE // out.itemsize), size)
+        scale(e, 0, factor, out, start, head)
+        scale_past(e, head, factor, out, start + head, size - head)
     else:
-        scale(e, first, factor, out, start, size)
+        scale(e, 0, factor, out, start, size)
