@@ -40,7 +40,7 @@ _C = (
 )
 
 
-def horner(x: Lanes, *coefficients: float) -> Lanes:
+def polynomial(x: Lanes, *coefficients: float) -> Lanes:
     """Write a polynomial, the constant coefficient first."""
     value = x.of(coefficients[-1])
     for coefficient in coefficients[-2::-1]:
@@ -53,7 +53,7 @@ def lifted_exp32(d: Lanes) -> tuple[Lanes, Lanes]:
     d = d.of(_LOWEST32).where(d.below(_LOWEST32), d)
     k = fused(d, _LOG2E, _MAGIC32)
     r = fused(k - _MAGIC32, -_LN2, d)
-    p = horner(r, 1.0, 1.0, *_C)
+    p = polynomial(r, 1.0, 1.0, *_C)
     return times_power(p, k, 32, 23), p
 
 
@@ -81,7 +81,7 @@ def lifted_exp64(d: Lanes) -> tuple[Lanes, Lanes]:
     k = fused(d, _LOG2E, _MAGIC64)
     n = k - _MAGIC64
     r = fused(n, -_LN2_64[1], fused(n, -_LN2_64[0], d))
-    p = horner(r, 1.0, 1.0, *_D)
+    p = polynomial(r, 1.0, 1.0, *_D)
     return times_power(p, k, 64, 52), p
 
 
