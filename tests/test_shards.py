@@ -3,6 +3,8 @@
 # ruff: noqa: N806 (the symbols of the book)
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -421,3 +423,26 @@ def test_the_merged_state_is_that_of_log_sum_exp():
     whole = merge_shards(read(x, [0], [0, 2, 4]))
     value = ball(float(whole.shift[0])) + (1 + ball(float(whole.tail[0]))).log()
     assert abs(value - logsumexp(x[0].tolist())) < 1e-14
+
+
+# Without a framework
+
+
+@pytest.mark.parametrize(
+    ("module", "framework", "call"),
+    [
+        ("shards_torch", "torch", "sharded_cross_entropy(None, None, 0)"),
+        ("shards_torch", "torch", "on_processes(print, [])"),
+        ("shards_jax", "jax", "sharded_cross_entropy(0, 0, mesh=None, axis='')"),
+    ],
+)
+def test_a_missing_framework_is_named_when_it_is_needed(module, framework, call):
+    """And not before: the module itself can be imported."""
+    script = (
+        f"import sys; sys.modules[{framework!r}] = None; "
+        f"from sxlit.{module} import *; {call}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert f"python -m pip install 'sxlit[{framework}]'" in done.stderr
