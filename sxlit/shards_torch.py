@@ -32,7 +32,7 @@ def _torch() -> Any:
 
 
 # %% auto #0
-__all__ = ["sharded_cross_entropy", "on_processes", "loopback", "both_answers"]
+__all__ = ["sharded_cross_entropy", "on_processes"]
 
 
 # %% ../book/14b_sharded_torch.ipynb #read
@@ -283,12 +283,25 @@ def on_processes(
                     raise RuntimeError(f"process {rank} failed\n{fault}")
                 found[rank] = answer
         finally:
-            for member in members:
+            for member in (each for each in members if each.pid):
                 member.join(5.0 if len(found) == size else 0.0)
                 if member.is_alive():
                     member.kill()
                     member.join()
     return [found[rank] for rank in range(size)]
+
+
+# %% ../book/14b_sharded_torch.ipynb #member
+def loopback() -> None:
+    """Let gloo talk to processes of this machine only.
+
+    Examples:
+        >>> loopback()
+        >>> os.environ["GLOO_SOCKET_IFNAME"].startswith("lo")
+        True
+    """
+    names = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
+    os.environ["GLOO_SOCKET_IFNAME"] = names[0]
 
 
 def _next(answers: Any, members: Sequence[Any], end: float) -> Any:
@@ -302,18 +315,6 @@ def _next(answers: Any, members: Sequence[Any], end: float) -> Any:
                 codes = {member.exitcode for member in dead}
                 raise RuntimeError(f"a process ended with exit code {codes}") from None
     raise TimeoutError("on_processes: the time is over, all processes are ended")
-
-
-def loopback() -> None:
-    """Let gloo talk to processes of this machine only.
-
-    Examples:
-        >>> loopback()
-        >>> os.environ["GLOO_SOCKET_IFNAME"].startswith("lo")
-        True
-    """
-    names = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
-    os.environ["GLOO_SOCKET_IFNAME"] = names[0]
 
 
 def _member(
