@@ -12,7 +12,8 @@ import nox
 ROOT = Path(__file__).parent
 CONSTRAINTS = ("-c", "constraints.txt")
 CHECKED = ("sxlit", "conformance", "tests", "tools", "benchmarks", "book/_ext")
-# Chapter 11 makes one run in NumPy and in each of these, a notebook each.
+# A page whose name ends in _torch, _tensorflow or _jax runs in an environment of its
+# own, with these; all others run in that of the book.
 NOTEBOOKS = {
     "torch": ("torch",),
     "tensorflow": ("tensorflow-cpu",),
@@ -125,13 +126,16 @@ def notebooks(session: nox.Session, part: str) -> None:
     session.run("pytest", "--nbval", "--nbval-current-env", *spread, *chosen)
 
 
+def room(page: str) -> str:
+    """The environment that a page runs in, which the end of its name says."""
+    end = page.rpartition("_")[2]
+    return end if end in NOTEBOOKS else "book"
+
+
 def chapters(part: str, asked: list[str]) -> list[str]:
     """The notebooks that run in one environment; of those asked for, if any are."""
     paths = sorted((ROOT / "book").glob("*.ipynb"))
-    own = {p for p in paths if p.stem.removeprefix("11_digits_") == part}
-    if part == "book":
-        framework = {f"11_digits_{name}" for name in NOTEBOOKS}
-        own = {path for path in paths if path.stem not in framework}
+    own = {path for path in paths if room(path.stem) == part}
     wanted = {(ROOT / name).resolve() for name in asked} or own
     if strangers := wanted - set(paths):
         raise SystemExit(

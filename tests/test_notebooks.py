@@ -160,6 +160,8 @@ def test_a_bad_cell_is_named(tmp_path: Path, cell: Any, words: str) -> None:
         ("import torch", "11_digits_torch", ""),
         ("import jax\nimport optax", "11_digits_jax", ""),
         ("import tensorflow as tf", "11_digits_tensorflow", ""),
+        ("import torch", "14b_sharded_torch", ""),
+        ("import torch", "14b_sharded_jax", "torch"),
     ],
 )
 def test_frameworks_have_notebooks_of_their_own(
