@@ -21,7 +21,7 @@ from flint import arb
 import sxlit
 from every_function import LAYOUTS
 from sameness import same_bits
-from sxlit import bounds, fast, fastrows, halves
+from sxlit import bounds, fast, fastout, fastrows, halves
 from sxlit.fastbinary import log1p_share
 from sxlit.fastexp import LIFT, lifted_exp, lifted_exp32, lifted_exp64
 from sxlit.jit import compiled
@@ -563,7 +563,7 @@ def test_a_wrong_out_says_what_it_should_be_and_is_not_touched() -> None:
 def test_streamed_results_have_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     x = some_rows("float32", 997, 20)
     fresh = fast.softmax(x)
-    monkeypatch.setattr(fast, "PAST_CACHES", 1)
+    monkeypatch.setattr(fastout, "PAST_CACHES", 1)
     for shift in range(3):
         place = np.zeros(x.size + 16, np.float32)[shift : shift + x.size]
         assert same_bits(fast.softmax(x, out=place.reshape(x.shape)), fresh)
