@@ -51,11 +51,6 @@ class Rows(NamedTuple):
     lead: tuple[int, ...]
     axis: int
 
-    @property
-    def is_direct(self) -> bool:
-        """Whether the classes lie on the last axis."""
-        return self.axis == len(self.lead)
-
 
 def as_rows(
     array: Array, axis: int, name: str = "x", *, allow_no_classes: bool = False

@@ -15,7 +15,7 @@ PAST_CACHES = 2**25  # bytes of a result from which on it is streamed to memory
 WORK = 10_000  # what NumPy may try to tell two strided arrays apart
 
 # %% auto #0
-__all__ = ["NOWHERE", "check_out", "Result", "place_for"]
+__all__ = ["NOTHING", "NOWHERE", "check_out", "Result", "place_for"]
 
 
 # %% ../book/13_fastest_loss.ipynb #check-out
@@ -78,8 +78,8 @@ class Result(NamedTuple):
 
     out: Array
     rows: Array
-    apart: bool = False
-    stream: bool = False
+    apart: bool
+    stream: bool
 
     def finished(self, logits: Rows) -> Array:
         """Return `out`, once the rows are in it."""
@@ -89,19 +89,19 @@ class Result(NamedTuple):
         return self.out
 
 
-NOWHERE = {dtype: Result(*2 * (np.empty((0, 0), dtype),)) for dtype in DTYPES}
+NOTHING = {dtype: np.empty((0, 0), dtype) for dtype in DTYPES}
+NOWHERE = {dtype: Result(none, none, False, False) for dtype, none in NOTHING.items()}
 
 
 def place_for(logits: Rows, out: Any, *others: Any) -> Result:
     """Take `out` for a result like the logits, or new memory if it is None."""
-    given, rows = logits.given, logits.rows
-    in_place = False
+    given, rows, lead, axis = logits
     if out is None:
-        out = np.empty(given.shape, given.dtype)
+        out = np.empty(given.shape, rows.dtype)
     else:
         check_out(out, given, *others)
-        in_place = np.may_share_memory(out, rows)
-    if not (logits.is_direct and out.flags.carray):
-        return Result(out, np.empty(rows.shape, rows.dtype), True)
-    stream = rows.nbytes >= PAST_CACHES and not in_place
-    return Result(out, np.asarray(out).reshape(rows.shape), False, stream)
+    if axis < len(lead) or not out.flags.carray:
+        return Result(out, np.empty(rows.shape, rows.dtype), True, False)
+    room = np.asarray(out).reshape(rows.shape)
+    large = room.nbytes >= PAST_CACHES
+    return Result(out, room, False, large and not np.may_share_memory(room, rows))
