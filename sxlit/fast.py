@@ -56,8 +56,9 @@ def softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -> Ar
     At the edges: as `sxlit.softmax`, which computes the rows without a finite maximum.
 
     Error: at most `sxlit.bounds.softmax` of the required numerics; float16 and bfloat16
-    are computed in float32. The bits of a row depend on no other row and not on the
-    number of threads.
+    are computed in float32. There is no `precision` to choose: what needs more digits
+    than these needs `sxlit.softmax`. The bits of a row depend on no other row and not
+    on the number of threads.
 
     Examples:
         >>> x = np.array([[1.0, 2.0, 4.0]], np.float32)
