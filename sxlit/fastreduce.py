@@ -41,11 +41,16 @@ def weigh_targets(q: Any, w: Any, weights: Any) -> None:
 @compiled()
 def added(values: Any, left: Any) -> float:
     """Add up a number for each row; NaN if a row is left, whose number is not known."""
-    whole, lost, none_left = 0.0, 0.0, True
+    count, half = 0, values.size // 2
     for i in range(left.size):
-        none_left &= not left[i]
-    if not none_left:
+        count += left[i]
+    if count:
         return np.nan
-    for i in range(values.size):
-        whole, lost = gather(whole, lost, values[i])
+    a, b, lost_a, lost_b = 0.0, 0.0, 0.0, 0.0
+    for i in range(half):  # two sums side by side, so that neither waits
+        a, lost_a = gather(a, lost_a, values[i])
+        b, lost_b = gather(b, lost_b, values[half + i])
+    if values.size % 2:
+        a, lost_a = gather(a, lost_a, values[-1])
+    whole, lost = gather(a, lost_a + lost_b, b)
     return settled(whole, lost)

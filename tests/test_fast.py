@@ -350,18 +350,68 @@ def crew() -> Iterator[None]:
 @pytest.mark.usefixtures("crew")
 def test_a_row_depends_on_no_other_and_on_no_thread(dtype: Any, classes: int) -> None:
     rows = 2**19 // classes
-    x = some_rows(dtype, classes, rows)
-    y = np.random.default_rng(4).integers(classes, size=rows)
-    results = []
+    x, rng = some_rows(dtype, classes, rows), np.random.default_rng(4)
+    y, q = rng.integers(classes, size=rows), rng.random((rows, classes))
+    targets = (y, q.astype(dtype), q.astype(np.float16))
+
+    def results(part: Any) -> list[Any]:
+        found = [fast.softmax(x[part]), fast.log_softmax(x[part])]
+        found += [fast.logsumexp(x[part])]
+        for each in targets:
+            found += fast.cross_entropy_with_grad(x[part], each[part], reduction="none")
+        answers = fast.binary_cross_entropy_with_grad
+        return [*found, *answers(x[part], targets[1][part], reduction="none")]
+
+    whole = []
     for threads in (1, 3):
         fast.set_threads(threads)
-        loss, grad = fast.cross_entropy_with_grad(x, y, reduction="none")
-        results.append((fast.softmax(x), fast.logsumexp(x), loss, grad))
-    assert all(map(same_bits, *results))
+        whole.append(results(slice(None)))
+    assert all(map(same_bits, *whole))
     for r in (0, 1, rows - 1):
-        loss, grad = fast.cross_entropy_with_grad(x[r], y[r], reduction="none")
-        alone = (fast.softmax(x[r]), fast.logsumexp(x[r]), loss, grad)
-        assert all(same_bits(a, b[r]) for a, b in zip(alone, results[0], strict=True))
+        assert all(
+            same_bits(a, b[r]) for a, b in zip(results(r), whole[0], strict=True)
+        )
+
+
+@ALL
+@pytest.mark.usefixtures("crew")
+def test_reduced_losses_depend_on_no_thread(dtype: Any) -> None:
+    x = some_rows(dtype, 1000, 600)
+    y, q = np.zeros(600, int), np.full(x.shape, 0.25, dtype)
+    for reduction in ("mean", "sum"):
+        found = []
+        for threads in (1, 3):
+            fast.set_threads(threads)
+            loss = fast.cross_entropy(x, y, reduction=reduction)
+            found.append((loss, fast.binary_cross_entropy(x, q, reduction=reduction)))
+        assert all(map(same_bits, *found))
+
+
+def unaligned(x: Any) -> Any:
+    """One byte off."""
+    place = np.zeros(x.nbytes + 1, np.uint8)[1:].view(x.dtype).reshape(x.shape)
+    place[...] = x
+    return place
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u4", "i8", "u8", ">i4", ">u8"])
+def test_labels_of_any_dtype_and_layout(kind: str) -> None:
+    x = some_rows("float32", 5)
+    y = np.array([0, 4, 1, 1, 2, 3])
+    for marked in (None, 1):
+        expected = fast.cross_entropy_with_grad(x, y, ignore_index=marked)
+        for layout in (*LAYOUTS.values(), unaligned):
+            labels = layout(y.astype(kind))
+            found = fast.cross_entropy_with_grad(x, labels, ignore_index=marked)
+            assert all(map(same_bits, found, expected))
+
+
+def test_unaligned_logits() -> None:
+    x = some_rows("float64", 5)
+    assert same_bits(fast.softmax(unaligned(x)), fast.softmax(x))
+    out = unaligned(x)
+    assert fast.softmax(x, out=out) is out
+    assert same_bits(out, fast.softmax(x))
 
 
 @pytest.mark.usefixtures("crew")
