@@ -4,46 +4,21 @@
 # %% ../book/13_fastest_loss.ipynb #imports
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
 import sxlit
-from sxlit.arrays import FloatArray, as_array, as_batch, as_real_array
-from sxlit.binary import as_yes_no
-from sxlit.fastbinary import BLOCK, answer_blocks
-from sxlit.fastkernels import (
-    distribution_rows,
-    label_rows,
-    logsumexp_rows,
-    softmax_rows,
-)
-from sxlit.halves import (
-    narrow_bfloat16,
-    narrow_float16,
-    widen_bfloat16,
-    widen_float16,
-)
-from sxlit.loss import Options, Reduction, as_class_weights, as_problem
-from sxlit.rowthreads import ALONE, CREW, over_rows
-
-Array = npt.NDArray[Any]
-BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-HALVES = {
-    np.dtype(np.float16): (widen_float16, narrow_float16),
-    BFLOAT16: (widen_bfloat16, narrow_bfloat16),
-}
-DTYPES = {*HALVES, np.dtype(np.float32), np.dtype(np.float64)}
-PAST_CACHES = 2**25  # bytes of a result from which on it is streamed to memory
-LARGEST = 6e4  # what any dtype can hold
-WORK = 10_000  # what NumPy may try to tell two strided arrays apart
-AT_ONCE = 2**16  # short numbers that a thread widens at a time, or one row
+from sxlit.arrays import as_array
+from sxlit.fastanswers import answers
+from sxlit.fastdispatch import leave_to_sxlit, run
+from sxlit.fastkernels import logsumexp_rows, softmax_rows
+from sxlit.fastlayout import Array, as_rows
+from sxlit.fastloss import as_numbers, losses
+from sxlit.fastout import NOWHERE, place_for
+from sxlit.loss import Reduction
+from sxlit.rowthreads import CREW
 
 # %% auto #0
 __all__ = [
@@ -56,217 +31,6 @@ __all__ = [
     "binary_cross_entropy_with_grad",
     "set_threads",
 ]
-
-
-# %% ../book/13_fastest_loss.ipynb #rows
-@dataclass(frozen=True)
-class Rows:
-    """Logits as the kernels take them, an example a row.
-
-    Attributes:
-        given: the logits, an array.
-        rows: the same of shape (N, C), C-contiguous and read-only; a copy unless
-            `given` is laid out so.
-        lead: the shape without the class axis.
-        axis: where the class axis is, from 0.
-    """
-
-    given: Array
-    rows: Array
-    lead: tuple[int, ...]
-    axis: int
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.rows.dtype
-
-    @property
-    def is_direct(self) -> bool:
-        """Whether the classes lie on the last axis."""
-        return self.axis == len(self.lead)
-
-    def some(self, which: npt.NDArray[np.intp]) -> FloatArray:
-        """Some rows in float64."""
-        return self.rows[which].astype(np.float64)
-
-
-def as_rows(x: npt.ArrayLike, axis: int, name: str = "x", *, some: bool = True) -> Rows:
-    """Lay logits out as `Rows`; what `sxlit` refuses is refused in its words."""
-    array = as_array(x, name)
-    if array.dtype not in DTYPES:
-        array = as_real_array(array, name)
-    try:
-        place = operator.index(axis)
-        classes = array.shape[place]
-        place %= array.ndim
-    except (TypeError, IndexError):
-        as_batch(array, axis, name)
-        raise
-    if some and not classes:
-        as_batch(array, axis, name)
-    lead = array.shape[:place] + array.shape[place + 1 :]
-    return Rows(array, _flat(array, place), lead, place)
-
-
-def _flat(array: Array, place: int) -> Array:
-    flags = array.flags
-    if place != array.ndim - 1 or not (flags.c_contiguous and flags.aligned):
-        array = np.require(np.moveaxis(array, place, -1), None, ["C", "A"])
-    classes = array.shape[-1]
-    rows = array.reshape(array.size // classes if classes else -1, classes)
-    rows.flags.writeable = False
-    return rows
-
-
-# %% ../book/13_fastest_loss.ipynb #check-out
-def check_out(out: Any, like: Array, *others: Any) -> None:
-    """Raise if a result like this cannot be written to `out`.
-
-    It may be the logits themselves, but no other part of any argument's memory.
-    """
-    if out is None:
-        return
-    fault: TypeError | ValueError | None = None
-    if not isinstance(out, np.ndarray):
-        fault = TypeError(f"got {type(out).__name__}")
-    elif out.dtype != like.dtype:
-        fault = TypeError(f"got dtype {out.dtype}")
-    elif out.shape != like.shape:
-        fault = ValueError(f"got shape {out.shape}")
-    elif not out.flags.writeable:
-        fault = ValueError("got one that is read-only")
-    elif any(_overlap(out, other) for other in others) or (
-        out is not like and _overlap(out, like) and not _same_memory(out, like)
-    ):
-        fault = ValueError(
-            "got one that overlaps an argument; it may be the logits themselves, or "
-            "share no memory with them"
-        )
-    if fault is not None:
-        raise type(fault)(
-            f"out: expected a writeable array of shape {like.shape} and dtype "
-            f"{like.dtype}, {fault}"
-        )
-
-
-def _overlap(a: Array, b: Any) -> bool:
-    if not isinstance(b, np.ndarray) or not np.may_share_memory(a, b):
-        return False
-    try:
-        return np.shares_memory(a, b, max_work=WORK)  # type: ignore[arg-type]
-    except np.exceptions.TooHardError:
-        return True
-
-
-def _same_memory(a: Array, b: Array) -> bool:
-    same_start = a.ctypes.data == b.ctypes.data
-    return same_start and a.strides == b.strides and a.dtype == b.dtype
-
-
-# %% ../book/13_fastest_loss.ipynb #result
-@dataclass(frozen=True)
-class Result:
-    """Where the kernels write: `rows`, which is the memory of `out` if it can be."""
-
-    rows: Array
-    out: Any
-    stream: bool
-
-    def shaped(self, logits: Rows) -> Array:
-        """Give the rows the logits' shape, in `out` if there is one."""
-        if logits.is_direct and self.out is None:
-            return self.rows.reshape(logits.given.shape)
-        if self.out is not None and np.may_share_memory(self.out, self.rows):
-            return np.asarray(self.out)
-        apart = self.rows.reshape(*logits.lead, self.rows.shape[1])
-        whole = np.moveaxis(apart, -1, logits.axis)
-        if self.out is None:
-            return np.ascontiguousarray(whole)
-        self.out[...] = whole
-        return np.asarray(self.out)
-
-
-def place_for(logits: Rows, out: Any) -> Result:
-    """Take the memory of `out` if its rows lie as the kernels need, or take new."""
-    shape, streams = logits.rows.shape, logits.rows.nbytes >= PAST_CACHES
-    if out is not None and logits.is_direct and out.flags.carray and out.size:
-        in_place = np.may_share_memory(out, logits.rows)
-        return Result(out.reshape(shape), out, streams and not in_place)
-    return Result(np.empty(shape, logits.dtype), out, streams)
-
-
-def no_place(logits: Rows) -> Result:
-    """Say that no gradient is asked for."""
-    return Result(np.empty((0, logits.rows.shape[1]), logits.dtype), None, False)
-
-
-# %% ../book/13_fastest_loss.ipynb #run
-def run(
-    kernel: Callable[..., None],
-    logits: Rows,
-    result: Result,
-    by_row: tuple[Array, ...],
-    *constants: Any,
-) -> None:
-    """Call a kernel for all rows, on several threads where that pays."""
-    x, out, stream = logits.rows, result.rows, result.stream
-    if logits.dtype in HALVES:
-        over_rows(_short(kernel, logits, out, by_row, constants), len(x), x.size)
-        return
-
-    if x.size < ALONE:
-        kernel(x, out, *by_row, *constants, stream)
-        return
-
-    def task(first: int, last: int) -> None:
-        rows = (array[first:last] for array in by_row)
-        kernel(x[first:last], out[first:last], *rows, *constants, stream)
-
-    over_rows(task, len(x), x.size)
-
-
-def _short(
-    kernel: Callable[..., None],
-    logits: Rows,
-    out: Array,
-    by_row: tuple[Array, ...],
-    constants: tuple[Any, ...],
-) -> Callable[[int, int], None]:
-    """A task that widens some rows, computes in their place, and narrows them."""
-    widen, narrow = HALVES[logits.dtype]
-    bits, out_bits = logits.rows.view(np.uint16), out.view(np.uint16)
-    step = max(1, AT_ONCE // bits.shape[1])
-
-    def task(first: int, last: int) -> None:
-        wide = np.empty((min(step, last - first), bits.shape[1]), np.float32)
-        none = wide[:0]
-        for start in range(first, last, step):
-            stop = min(start + step, last)
-            x = wide[: stop - start]
-            widen(bits[start:stop], x)
-            rows = (array[start:stop] for array in by_row)
-            frozen = x.view()
-            frozen.flags.writeable = False
-            kernel(frozen, x if len(out_bits) else none, *rows, *constants, False)
-            if len(out_bits):
-                narrow(x, out_bits[start:stop])
-
-    return task
-
-
-def mend(values: Array, odd: npt.NDArray[np.bool_], ask: Callable[[Any], Any]) -> None:
-    """Let `sxlit` itself do the rows that the kernels have left."""
-    if np.count_nonzero(odd):
-        which = np.flatnonzero(odd)
-        with np.errstate(all="ignore"):
-            values[which] = ask(which)
-
-
-# %% ../book/13_fastest_loss.ipynb #per-row
-def per_row(values: FloatArray, logits: Rows) -> Any:
-    """Round a number for each row, and give them the shape without the class axis."""
-    with np.errstate(over="ignore", under="ignore"):
-        return values.reshape(logits.lead).astype(logits.dtype)[()]
 
 
 # %% ../book/13_fastest_loss.ipynb #softmax
@@ -292,8 +56,9 @@ def softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -> Ar
     At the edges: as `sxlit.softmax`, which computes the rows without a finite maximum.
 
     Error: at most `sxlit.bounds.softmax` of the required numerics; float16 and bfloat16
-    are computed in float32. The bits of a row depend on no other row and not on the
-    number of threads.
+    are computed in float32. There is no `precision` to choose: what needs more digits
+    than these needs `sxlit.softmax`. The bits of a row depend on no other row and not
+    on the number of threads.
 
     Examples:
         >>> x = np.array([[1.0, 2.0, 4.0]], np.float32)
@@ -303,12 +68,16 @@ def softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -> Ar
     Source: Milakov and Gimelshein (2018) and Dukhan and Ablavatski (2020) for counting
     passes; the exponential is this chapter's own.
     """
-    logits = as_rows(x, axis)
-    check_out(out, logits.given)
-    result, odd = place_for(logits, out), np.empty(len(logits.rows), np.bool_)
-    run(softmax_rows, logits, result, (odd,))
-    mend(result.rows, odd, lambda which: sxlit.softmax(logits.some(which)))
-    return result.shaped(logits)
+    logits = as_rows(as_array(x, "x"), axis)
+    result, left = place_for(logits, out), np.empty(len(logits.rows), np.bool_)
+    run(softmax_rows, logits, result, (left,))
+    if np.count_nonzero(left):
+
+        def ask(some: Array, which: Array) -> tuple[Array]:
+            return (sxlit.softmax(some),)
+
+        leave_to_sxlit(logits, left, ask, result.rows)
+    return result.finished(logits)
 
 
 # %% ../book/13_fastest_loss.ipynb #log-softmax
@@ -339,12 +108,16 @@ def log_softmax(x: npt.ArrayLike, axis: int = -1, *, out: Array | None = None) -
 
     Source: as `softmax`.
     """
-    logits = as_rows(x, axis)
-    check_out(out, logits.given)
-    result, odd = place_for(logits, out), np.empty(len(logits.rows), np.bool_)
-    run(logsumexp_rows, logits, result, (np.empty(len(odd)), odd))
-    mend(result.rows, odd, lambda which: sxlit.log_softmax(logits.some(which)))
-    return result.shaped(logits)
+    logits = as_rows(as_array(x, "x"), axis)
+    result, left = place_for(logits, out), np.empty(len(logits.rows), np.bool_)
+    run(logsumexp_rows, logits, result, (np.empty(len(left)), left))
+    if np.count_nonzero(left):
+
+        def ask(some: Array, which: Array) -> tuple[Array]:
+            return (sxlit.log_softmax(some),)
+
+        leave_to_sxlit(logits, left, ask, result.rows)
+    return result.finished(logits)
 
 
 # %% ../book/13_fastest_loss.ipynb #logsumexp
@@ -374,171 +147,19 @@ def logsumexp(x: npt.ArrayLike, axis: int = -1, *, keepdims: bool = False) -> An
 
     Source: as `softmax`.
     """
-    logits = as_rows(x, axis, some=False)
-    if not logits.rows.shape[1]:
-        return sxlit.logsumexp(x, axis, keepdims=keepdims)
-    values, odd = np.empty(len(logits.rows)), np.empty(len(logits.rows), np.bool_)
-    run(logsumexp_rows, logits, no_place(logits), (values, odd))
-    mend(values, odd, lambda which: sxlit.logsumexp(logits.some(which)))
-    whole = per_row(values, logits)
+    logits = as_rows(as_array(x, "x"), axis, allow_no_classes=True)
+    values = np.empty(len(logits.rows))
+    left = np.ones(len(values), np.bool_)
+    if logits.rows.shape[1]:
+        run(logsumexp_rows, logits, NOWHERE[logits.rows.dtype], (values, left))
+    if np.count_nonzero(left):
+
+        def ask(some: Array, which: Array) -> tuple[Array]:
+            return (sxlit.logsumexp(some),)
+
+        leave_to_sxlit(logits, left, ask, values)
+    whole = as_numbers(values.reshape(logits.lead), logits.rows.dtype)[()]
     return np.expand_dims(whole, logits.axis) if keepdims else whole
-
-
-# %% ../book/13_fastest_loss.ipynb #targets
-@dataclass(frozen=True)
-class Targets:
-    """Labels or distributions as the kernels take them.
-
-    Attributes:
-        y: a label for each row, -1 where it is left out; none beside distributions.
-        q: distributions of shape (N, C); none beside labels.
-        w: a weight for each class, or none.
-        denominator: what sums are divided by.
-    """
-
-    y: npt.NDArray[np.intp]
-    q: Array
-    w: FloatArray
-    denominator: float
-
-    @property
-    def inverse(self) -> float:
-        return 1.0 / self.denominator if self.denominator else 0.0
-
-
-def as_targets(
-    logits: Rows, targets: Array, axis: int, options: Options
-) -> Targets | None:
-    """Read targets whose form is right, and None of any other."""
-    classes, weight = logits.rows.shape[1], options.weight
-    w = np.empty(0) if weight is None else as_class_weights(weight, classes)
-    y, q = np.empty(0, np.intp), no_place(logits).rows
-    if q.dtype in HALVES:
-        q = q.astype(np.float32)
-    q.flags.writeable = False
-    if targets.dtype.kind in "iu" and targets.shape == logits.lead:
-        return _labels(targets, options, classes, q, w)
-    if targets.shape != logits.given.shape or targets.dtype.kind in "iub":
-        return None
-    if options.ignore_index is not None:
-        return None
-    given = as_rows(targets, axis, "targets").rows
-    if given.dtype in HALVES or logits.dtype == np.float64:
-        given = given.astype(np.float64 if logits.dtype == np.float64 else np.float32)
-        given.flags.writeable = False
-    denominator = 1.0
-    if options.reduction == "mean":
-        with np.errstate(all="ignore"):
-            totals = given @ w if len(w) else np.empty(0)
-        denominator = float(totals.sum()) if len(w) else float(len(given))
-    return Targets(y, given, w, denominator)
-
-
-def _labels(
-    targets: Array, options: Options, classes: int, q: Array, w: FloatArray
-) -> Targets | None:
-    y = targets.astype(np.intp).reshape(-1)
-    count = len(y)
-    if options.ignore_index is not None:
-        ignored = np.asarray(targets == options.ignore_index).reshape(-1)
-        y[ignored] = 0
-    if np.count_nonzero(y.view(np.uintp) >= classes):  # or negative
-        return None
-    if options.ignore_index is not None:
-        y[ignored] = -1
-        count -= int(ignored.sum())
-    denominator = 1.0
-    if options.reduction == "mean":
-        denominator = float(w[y[y >= 0]].sum()) if len(w) else float(count)
-    return Targets(y, q, w, denominator)
-
-
-# %% ../book/13_fastest_loss.ipynb #losses
-def losses(
-    logits: npt.ArrayLike,
-    targets: npt.ArrayLike,
-    axis: int,
-    options: Options,
-    *,
-    out: Any = None,
-    gradient: bool = False,
-) -> tuple[Any, Array]:
-    """Return the reduced loss, and its gradient if that is asked for."""
-    x, q = as_array(logits, "logits"), as_array(targets, "targets")
-    if x.dtype in DTYPES and (x.ndim == 0 or x.ndim < q.ndim):
-        as_problem(x, q, axis, options)
-    rows = as_rows(x, axis, "logits")
-    read = as_targets(rows, q, axis, options)
-    if read is None:
-        as_problem(logits, targets, axis, options)
-        raise AssertionError("targets that sxlit takes and sxlit.fast does not")
-    if gradient:
-        check_out(out, x, q, options.weight)
-    result = place_for(rows, out) if gradient else no_place(rows)
-    values, odd = np.empty(len(rows.rows)), np.empty(len(rows.rows), np.bool_)
-    by_label = len(read.y) == len(rows.rows) and not options.label_smoothing
-    if by_label:
-        by_row: tuple[Array, ...] = (read.y, values, odd)
-        run(label_rows, rows, result, by_row, read.w, read.inverse)
-    else:
-        by_row = (read.q, read.y, values, odd)
-        smoothing = float(options.label_smoothing)
-        run(distribution_rows, rows, result, by_row, read.w, read.inverse, smoothing)
-    if np.count_nonzero(odd):
-        _mend_losses(rows, read, options, values, odd, result if gradient else None)
-    loss = reduced(values, rows, read, options.reduction)
-    return loss, result.shaped(rows) if gradient else result.rows
-
-
-def _mend_losses(
-    rows: Rows,
-    read: Targets,
-    options: Options,
-    values: FloatArray,
-    odd: npt.NDArray[np.bool_],
-    result: Result | None,
-) -> None:
-    """Let `sxlit` itself do the rows that the kernels have left."""
-    which = np.flatnonzero(odd)
-    target = read.y[which] if len(read.y) else read.q[which].astype(np.float64)
-    asked: dict[str, Any] = {
-        "weight": options.weight,
-        "label_smoothing": options.label_smoothing,
-        "reduction": "none",
-    }
-    x = rows.some(which)
-    values[which] = sxlit.cross_entropy(x, target, **asked)
-    if result is not None:
-        slope = sxlit.cross_entropy_grad(x, target, **asked)
-        with np.errstate(all="ignore"):
-            result.rows[which] = slope / (read.denominator or np.inf) + 0.0
-
-
-def reduced(values: FloatArray, rows: Rows, read: Targets, reduction: Reduction) -> Any:
-    """Add up the losses of the rows, and divide by the denominator for "mean"."""
-    if reduction == "none":
-        return per_row(values, rows)
-    return _quotient(values, read.denominator, rows.dtype)
-
-
-def _quotient(values: Array, denominator: float, dtype: np.dtype[Any]) -> Any:
-    """The sum of the losses over the denominator; NaN if that is 0."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = float(np.add.reduce(values))
-    if not denominator:
-        total = math.nan
-    elif math.isfinite(total):
-        total /= denominator
-    else:
-        with np.errstate(all="ignore"):
-            whole = np.isfinite(values).all()  # only their sum is too large
-            total = float(
-                (values / denominator).sum() if whole else total / denominator
-            )
-    if dtype == np.float64 or abs(total) < LARGEST:
-        return dtype.type(total)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(total).astype(dtype)[()]
 
 
 # %% ../book/13_fastest_loss.ipynb #cross-entropy
@@ -589,7 +210,7 @@ def cross_entropy(
 
     Source: as `softmax`; the tail without the maximum is chapter 4's.
     """
-    options = Options(weight, ignore_index, label_smoothing, reduction)
+    options = weight, ignore_index, label_smoothing, reduction
     return losses(logits, targets, axis, options)[0]
 
 
@@ -643,75 +264,8 @@ def cross_entropy_with_grad(
 
     Source: as `cross_entropy`.
     """
-    options = Options(weight, ignore_index, label_smoothing, reduction)
+    options = weight, ignore_index, label_smoothing, reduction
     return losses(logits, targets, axis, options, out=out, gradient=True)
-
-
-# %% ../book/13_fastest_loss.ipynb #answers
-def answers(
-    logits: npt.ArrayLike,
-    targets: npt.ArrayLike,
-    weight: npt.ArrayLike | None,
-    pos_weight: npt.ArrayLike | None,
-    reduction: Reduction,
-    *,
-    out: Any = None,
-    gradient: bool = False,
-) -> tuple[Any, Array]:
-    """Return the reduced binary loss, and its gradient if that is asked for."""
-    Options(None, None, 0.0, reduction)  # refuses an unknown reduction
-    given, q = as_array(logits, "logits"), as_array(targets, "targets")
-    if q.dtype not in DTYPES or q.shape != given.shape or given.dtype not in DTYPES:
-        as_yes_no(logits, targets, weight, pos_weight, reduction)
-    rows = as_rows(given[..., None], -1, "logits")
-    w, a = _scales(weight, rows, "weight"), _scales(pos_weight, rows, "pos_weight")
-    if w is None or a is None:
-        as_yes_no(logits, targets, weight, pos_weight, reduction)
-        raise AssertionError("weights that sxlit takes and sxlit.fast does not")
-    if gradient:
-        check_out(out, given, q, weight, pos_weight)
-    wide = np.dtype(np.float32) if rows.dtype in HALVES else rows.dtype
-    x, q = (np.require(v, wide, ["C", "A"]).reshape(-1) for v in (given, q))
-    x, q = x[:], q[:]
-    x.flags.writeable = q.flags.writeable = False
-    count = x.size
-    inverse = wide.type(1.0 / max(count, 1) if reduction == "mean" else 1.0)
-    sums = np.empty(-(-count // BLOCK))
-    direct = out is not None and out.flags.carray and out.dtype == wide
-    grad = out.reshape(-1) if direct else np.empty(count if gradient else 0, wide)
-    each = np.empty(count if reduction == "none" else 0, wide)
-
-    def task(first: int, last: int) -> None:
-        part = slice(first * BLOCK, last * BLOCK)
-        own_w, own_a = (v[part] if v.size > 1 else v for v in (w, a))
-        own = (grad[part], each[part], sums[first:last])
-        answer_blocks(x[part], q[part], own_w, own_a, *own, inverse)
-
-    over_rows(task, len(sums), count)
-    if reduction == "none":
-        loss = per_row(each, rows)
-    else:
-        loss = _quotient(sums, count if reduction == "mean" else 1, rows.dtype)
-    if not gradient or direct:
-        return loss, out
-    slope = grad.reshape(given.shape).astype(rows.dtype, copy=False)
-    if out is None:
-        return loss, slope[()]
-    out[...] = slope
-    return loss, out
-
-
-def _scales(weight: npt.ArrayLike | None, rows: Rows, name: str) -> Array | None:
-    """Weights as a flat array, empty for none, of size 1 for one; None if wrong."""
-    wide = np.dtype(np.float32) if rows.dtype in HALVES else rows.dtype
-    if weight is None:
-        return np.empty(0, wide)
-    array = as_real_array(weight, name)
-    own = rows.lead if name == "weight" else rows.lead[-1:]
-    if array.shape not in ((), own) or not (np.isfinite(array) & (array >= 0)).all():
-        return None
-    whole = array if array.shape == () else np.broadcast_to(array, rows.lead)
-    return np.require(whole, wide, ["C", "A"]).reshape(-1)
 
 
 # %% ../book/13_fastest_loss.ipynb #binary-cross-entropy

@@ -89,18 +89,20 @@ def label_rows(
                 if len(out):
                     out[r, :] = 0
                 continue
-            own, weight = x[r, y[r]], w[y[r]] if len(w) else 1.0
+            label = np.uint64(y[r])
+            own, weight = x[r, label], w[label] if len(w) else 1.0
             odd[r] = not (np.isfinite(tail) and moderate(weight * inverse))
             if odd[r]:
                 continue
             surprise = (np.float64(shift) - np.float64(own)) + np.log1p(tail)
             values[r] = weight * surprise if weight > 0.0 else 0.0
             if len(out):
-                at_label = np.float64(lifted_exp(own - shift)) / one
+                at_label = np.float64(e[label, i] if side > 1 else e[0, label]) / one
                 others = tail if own == shift else 1.0 + (tail - at_label)
                 share = (weight * inverse) / (one * (1.0 + tail))
                 scaled(e, i, x.dtype.type(share), out, r, stream)
-                out[r, y[r]] = 0.0 - ((weight * inverse) * others) / (1.0 + tail)
+                slope = ((weight * inverse) * others) / (1.0 + tail)
+                out[r, label] = x.dtype.type(0) - x.dtype.type(slope)
 
 
 # %% ../book/13_fastest_loss.ipynb #total
@@ -112,6 +114,20 @@ def total(terms: Any) -> float:
     for start in range(0, terms.size, tile):
         part = tile_sum(terms, start, min(tile, terms.size - start))
         whole, lost = gather(whole, lost, part)
+    return settled(whole, lost)
+
+
+# %% ../book/13_fastest_loss.ipynb #mean-surprise
+@compiled()
+def mean_surprise(x: Any, shift: Any, log_norm: float, weights: Any, room: Any) -> Any:
+    """Sum weights times surprises, tile by tile; a weight of 0 counts for nothing."""
+    whole, lost = 0.0, 0.0
+    for start in range(0, x.size, room.size):
+        row, own = x[start : start + room.size], weights[start : start + room.size]
+        for k in range(row.size):
+            surprise = (np.float64(shift) - np.float64(row[k])) + log_norm
+            room[k] = own[k] * surprise if own[k] != 0.0 else 0.0
+        whole, lost = gather(whole, lost, tile_sum(room, 0, row.size))
     return settled(whole, lost)
 
 
@@ -148,9 +164,7 @@ def distribution_rows(
     """Do as `label_rows` for distributions q; for one-hot rows of y if q has none."""
     classes = x.shape[1]
     side, shifts, tails, e, known = room_for(x, True)
-    weights, terms, one_hot = np.empty(classes), np.empty(classes), np.zeros(0)
-    if len(y):
-        one_hot = np.zeros(classes)
+    weights, room = np.empty(classes), np.empty(tile_of(np.empty(0)))
     for r in range(len(x)):
         i, ignored = r % side, len(y) > 0 and y[r] < 0
         if i == 0 and (side > 1 or not ignored):
@@ -162,9 +176,9 @@ def distribution_rows(
                 out[r, :] = 0
             continue
         if len(y):
-            one_hot[y[r]] = 1.0
-            most = effective(one_hot, w, smoothing, weights)
-            one_hot[y[r]] = 0.0
+            weights[:] = 0.0
+            weights[y[r]] = 1.0
+            most = effective(weights, w, smoothing, weights)
         else:
             most = effective(q[r], w, smoothing, weights)
         largest = weights[most]
@@ -177,10 +191,7 @@ def distribution_rows(
         if odd[r]:
             continue
         one, log_norm = np.float64(lifted_exp(shift - shift)), np.log1p(tail)
-        for k in range(classes):
-            surprise = (np.float64(shift) - np.float64(x[r, k])) + log_norm
-            terms[k] = weights[k] * surprise if weights[k] != 0.0 else 0.0
-        values[r] = total(terms)
+        values[r] = mean_surprise(x[r], shift, log_norm, weights, room)
         if len(out):
             slopes = out[r]
             for k in range(classes):
@@ -192,4 +203,5 @@ def distribution_rows(
                     apart = rest
                 share = x.dtype.type((apart * inverse) / (one * (1.0 + tail)))
                 taken = ((weights[k] * inverse) * others) / (1.0 + tail)
-                slopes[k] = scaled_weight * np.float64(share) - taken
+                slope = x.dtype.type(scaled_weight * np.float64(share) - taken)
+                slopes[k] = slope + x.dtype.type(0)

@@ -55,6 +55,7 @@ def narrow_bfloat16(x: Any, bits: Any) -> None:
             whole = as_bits(a[i])
             even = np.uint32(whole >> np.uint32(16)) & np.uint32(1)
             near = np.uint32(whole + np.uint32(0x7FFF) + even) >> np.uint32(16)
+            near = near if near != np.uint32(0x8000) else np.uint32(0)  # no -0
             b[i] = np.uint16(near) if a[i] == a[i] else np.uint16(0x7FC0)
 
 
@@ -94,4 +95,4 @@ def narrow_float16(x: Any, bits: Any) -> None:
                 half = np.uint32(0x7C00)
             if size > np.uint32(0x7F800000):
                 half = np.uint32(0x7E00)
-            b[i] = np.uint16(sign | half)
+            b[i] = np.uint16(sign | half) if half else np.uint16(0)  # no -0

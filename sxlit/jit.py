@@ -13,7 +13,9 @@ try:
     import numba
     from numba import extending
     import numba.core.cgutils
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name not in ("numba", "llvmlite"):
+        raise
     raise ImportError(
         "sxlit.fast compiles its loops with Numba, which is not installed; run: "
         "python -m pip install 'sxlit[fast]'"

@@ -17,7 +17,7 @@ __all__ = ["over_rows"]
 
 # %% ../book/13_fastest_loss.ipynb #crew
 ALONE = 2**17  # numbers that one thread does sooner than it calls another
-BLOCK = 2**16  # numbers that are worth a turn
+TURN = 2**16  # numbers that are worth a turn
 SHARES = 4  # blocks of rows for each thread, so that a late one delays nobody
 
 
@@ -76,7 +76,7 @@ def over_rows(task: Callable[[int, int], None], rows: int, numbers: int) -> None
     if CREW.size == 1 or rows < 2 or numbers < ALONE:
         task(0, rows)
         return
-    turns = max(CREW.size, min(SHARES * CREW.size, numbers // BLOCK))
+    turns = max(CREW.size, min(SHARES * CREW.size, numbers // TURN))
     count = min(rows, turns)
     edges = [rows * k // count for k in range(count + 1)]
     blocks = deque(pairwise(edges))

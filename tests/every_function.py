@@ -36,15 +36,28 @@ class Function:
         gives: "classes" (a number for each class), "rows" (one for each row),
             "matrices" (classes by classes) or "entries" (one for each number).
         options: always passed.
+        fast: whether `sxlit.fast` is asked, which has its own name for gradients.
     """
 
     name: str
     takes: tuple[str, ...]
     gives: str
     options: dict[str, Any] = field(default_factory=dict)
+    fast: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(self.takes)})"
+        home = "fast." if self.fast else ""
+        return f"{home}{self.name}({', '.join(self.takes)})"
+
+    def ask(self, *arguments: Any, **options: Any) -> Any:
+        """Call the public function itself."""
+        if not self.fast:
+            return getattr(sxlit, self.name)(*arguments, **options)
+        from sxlit import fast
+
+        if not self.name.endswith("_grad"):
+            return getattr(fast, self.name)(*arguments, **options)
+        return getattr(fast, f"{self.name[:-5]}_with_grad")(*arguments, **options)[1]
 
     @property
     def has_axis(self) -> bool:
@@ -62,7 +75,7 @@ class Function:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             warnings.filterwarnings("ignore", "logits: every row lies between 0 and 1")
-            return getattr(sxlit, self.name)(*arguments, **self.options, **options)
+            return self.ask(*arguments, **self.options, **options)
 
     def __call__(self, *arguments: Any, axis: int = -1, **options: Any) -> Array:
         """Ask with the class axis elsewhere, and put the classes last in the result."""
@@ -74,11 +87,18 @@ class Function:
     def bound(
         self, *arguments: Any, numerics: bounds.Numerics | None = None, **options: Any
     ) -> Array:
-        """What `sxlit.bounds` allows; by default of float64 and one last rounding."""
-        numerics = numerics or computed(np.asarray(arguments[0]).dtype)
-        bound = getattr(bounds, self.name)
+        """What `sxlit.bounds` allows; by default of float64 and one last rounding.
+
+        `sxlit.fast` computes in the dtype of the logits, or in float32.
+        """
+        dtype = np.asarray(arguments[0]).dtype
         options = self.options | options
-        return np.asarray(bound(*arguments, **options, numerics=numerics))
+        if numerics is None and self.fast:
+            numerics = bounds.Numerics.required(dtype.name, grade="hra")
+            options = {"grade": "hra", **options}
+        numerics = numerics or computed(dtype)
+        bound = getattr(bounds, self.name)
+        return numerics.stored(bound(*arguments, **options, numerics=numerics))
 
 
 def computed(dtype: Any) -> bounds.Numerics:
@@ -130,6 +150,19 @@ FUNCTIONS = (
         "binary_cross_entropy_grad", ("log-odds", "answers"), "entries", _ONE_EACH
     ),
 )
+FAST = tuple(
+    replace(f, fast=True)
+    for f in FUNCTIONS
+    if f.name.removesuffix("_grad")
+    in (
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "cross_entropy",
+        "binary_cross_entropy",
+    )
+)
+EVERYWHERE = (*FUNCTIONS, *FAST)  # in sxlit and in sxlit.fast
 # No array comes out, so no law of arrays concerns them.
 OTHERS = {"huffman_code"}
 
@@ -137,12 +170,18 @@ OTHERS = {"huffman_code"}
 def taking(*kinds: str, gives: str = "") -> list[Function]:
     """The functions that take all of these kinds, perhaps of those that give one."""
     wanted = set(kinds)
-    return [f for f in FUNCTIONS if wanted <= set(f.takes) and gives in ("", f.gives)]
+    return [f for f in EVERYWHERE if wanted <= set(f.takes) and gives in ("", f.gives)]
 
 
 def named(name: str, *takes: str) -> Function:
     """The first function of this name, or the one that takes these kinds."""
     return next(f for f in FUNCTIONS if f.name == name and takes in ((), f.takes))
+
+
+def both(*functions: Function) -> list[Function]:
+    """These functions of `sxlit`, and those of them that `sxlit.fast` has."""
+    fast = [replace(f, fast=True) for f in functions]
+    return [*functions, *(f for f in fast if f in FAST)]
 
 
 # Layouts of the same values in memory.

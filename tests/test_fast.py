@@ -21,8 +21,9 @@ from flint import arb
 import sxlit
 from every_function import LAYOUTS
 from sameness import same_bits
-from sxlit import bounds, fast, fastrows, halves
-from sxlit.fastbinary import log1p_share
+from sxlit import bounds, fast, fastdispatch, fastout, fastrows, halves
+from sxlit.accurate import count_undecided
+from sxlit.fastbinary import BLOCK, log1p_share
 from sxlit.fastexp import LIFT, lifted_exp
 from sxlit.jit import compiled
 from sxlit.rowthreads import CREW
@@ -321,13 +322,13 @@ def test_every_short_number_there_and_back(dtype: Any, widen: Any, narrow: Any) 
         assert same_bits(wide, bits.view(dtype).astype(np.float32))
     narrow(wide, back)
     with np.errstate(invalid="ignore"):  # a signalling NaN
-        assert same_bits(back.view(dtype), bits.view(dtype))
+        assert same_bits(back.view(dtype), bits.view(dtype) + np.zeros(1, dtype))
     # and what lies between: ties, and the neighbours of ties
     with np.errstate(all="ignore"):
         between = np.concatenate([wide, -wide, wide * 1.0000001], axis=1)
         halfway = (wide[:, :-1].astype(float) + wide[:, 1:]) / 2
         whole = np.concatenate([between, halfway.astype(np.float32)], axis=1)
-        expected = whole.astype(dtype)
+        expected = whole.astype(dtype) + np.zeros(1, dtype)
     found = np.empty(whole.shape, np.uint16)
     narrow(whole, found)
     assert same_bits(found.view(dtype), expected)
@@ -379,18 +380,68 @@ def crew() -> Iterator[None]:
 @pytest.mark.usefixtures("crew")
 def test_a_row_depends_on_no_other_and_on_no_thread(dtype: Any, classes: int) -> None:
     rows = 2**19 // classes
-    x = some_rows(dtype, classes, rows)
-    y = np.random.default_rng(4).integers(classes, size=rows)
-    results = []
+    x, rng = some_rows(dtype, classes, rows), np.random.default_rng(4)
+    y, q = rng.integers(classes, size=rows), rng.random((rows, classes))
+    targets = (y, q.astype(dtype), q.astype(np.float16))
+
+    def results(part: Any) -> list[Any]:
+        found = [fast.softmax(x[part]), fast.log_softmax(x[part])]
+        found += [fast.logsumexp(x[part])]
+        for each in targets:
+            found += fast.cross_entropy_with_grad(x[part], each[part], reduction="none")
+        answers = fast.binary_cross_entropy_with_grad
+        return [*found, *answers(x[part], targets[1][part], reduction="none")]
+
+    whole = []
     for threads in (1, 3):
         fast.set_threads(threads)
-        loss, grad = fast.cross_entropy_with_grad(x, y, reduction="none")
-        results.append((fast.softmax(x), fast.logsumexp(x), loss, grad))
-    assert all(map(same_bits, *results))
+        whole.append(results(slice(None)))
+    assert all(map(same_bits, *whole))
     for r in (0, 1, rows - 1):
-        loss, grad = fast.cross_entropy_with_grad(x[r], y[r], reduction="none")
-        alone = (fast.softmax(x[r]), fast.logsumexp(x[r]), loss, grad)
-        assert all(same_bits(a, b[r]) for a, b in zip(alone, results[0], strict=True))
+        assert all(
+            same_bits(a, b[r]) for a, b in zip(results(r), whole[0], strict=True)
+        )
+
+
+@ALL
+@pytest.mark.usefixtures("crew")
+def test_reduced_losses_depend_on_no_thread(dtype: Any) -> None:
+    x = some_rows(dtype, 1000, 600)
+    y, q = np.zeros(600, int), np.full(x.shape, 0.25, dtype)
+    for reduction in ("mean", "sum"):
+        found = []
+        for threads in (1, 3):
+            fast.set_threads(threads)
+            loss = fast.cross_entropy(x, y, reduction=reduction)
+            found.append((loss, fast.binary_cross_entropy(x, q, reduction=reduction)))
+        assert all(map(same_bits, *found))
+
+
+def unaligned(x: Any) -> Any:
+    """One byte off."""
+    place = np.zeros(x.nbytes + 1, np.uint8)[1:].view(x.dtype).reshape(x.shape)
+    place[...] = x
+    return place
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u4", "i8", "u8", ">i4", ">u8"])
+def test_labels_of_any_dtype_and_layout(kind: str) -> None:
+    x = some_rows("float32", 5)
+    y = np.array([0, 4, 1, 1, 2, 3])
+    for marked in (None, 1):
+        expected = fast.cross_entropy_with_grad(x, y, ignore_index=marked)
+        for layout in (*LAYOUTS.values(), unaligned):
+            labels = layout(y.astype(kind))
+            found = fast.cross_entropy_with_grad(x, labels, ignore_index=marked)
+            assert all(map(same_bits, found, expected))
+
+
+def test_unaligned_logits() -> None:
+    x = some_rows("float64", 5)
+    assert same_bits(fast.softmax(unaligned(x)), fast.softmax(x))
+    out = unaligned(x)
+    assert fast.softmax(x, out=out) is out
+    assert same_bits(out, fast.softmax(x))
 
 
 @pytest.mark.usefixtures("crew")
@@ -501,38 +552,233 @@ def test_weights_that_float32_cannot_hold(weight: float) -> None:
             np.testing.assert_allclose(loss, exact, rtol=1e-6, atol=2e-45)
 
 
-WRONG: list[tuple[Any, Any, dict[str, Any]]] = [
-    (np.zeros((2, 3)), [0, 3], {}),
-    (np.zeros((2, 3)), [0, -1], {}),
-    (np.zeros((2, 3)), [0.0, 1.0], {}),
-    (np.zeros((2, 3)), np.zeros((2, 3), int), {}),
-    (np.zeros((2, 3)), [[0], [1]], {}),
-    (np.zeros((2, 3)), np.zeros((2, 3)), {"ignore_index": 0}),
-    (np.zeros((2, 0)), [0, 0], {}),
-    (np.zeros(()), 0, {}),
-    (np.zeros((2, 3)), [0, 1], {"axis": 2}),
-    (np.zeros((2, 3)), [0, 1], {"axis": 0.0}),
-    (np.zeros((2, 3)), [0, 1], {"weight": [1.0, -1.0, 0.0]}),
-    (np.zeros((2, 3)), [0, 1], {"weight": [1.0]}),
-    (np.zeros((2, 3)), [0, 1], {"reduction": "average"}),
-    (np.zeros((2, 3)), [0, 1], {"label_smoothing": 2}),
-    (np.zeros((2, 3)), [0, 1], {"ignore_index": 0.5}),
-    ([[1j, 0]], [0], {}),
-    ([0, 1], np.zeros((2, 3)), {}),
-    (np.zeros((2, 3)), np.array([2**63, 0], np.uint64), {}),
+@pytest.mark.parametrize("weight", [1e-300, 1e-25, 1e25, 1e300])
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_binary_weights_that_float32_cannot_hold(weight: float, reduction: Any) -> None:
+    x = some_rows("float32", 40)[0]
+    q = (np.arange(40) % 3 / 2).astype(np.float32)
+    each = np.resize([1.0, weight], 40)
+    for scales in ({"weight": weight}, {"weight": each}, {"pos_weight": each}):
+        asked: dict[str, Any] = {**scales, "reduction": reduction}
+        loss, grad = fast.binary_cross_entropy_with_grad(x, q, **asked)
+        exact = sxlit.binary_cross_entropy(x, q, **asked)
+        np.testing.assert_allclose(loss, exact, rtol=1e-6, atol=2e-45)
+        exact = sxlit.binary_cross_entropy_grad(x, q, **asked)
+        np.testing.assert_allclose(grad, exact, rtol=1e-6, atol=2e-45)
+
+
+def test_targets_of_more_digits_than_the_logits() -> None:
+    """1 - 2^-40 is no 1, also beside float32 and float16."""
+    q = np.array([1 - 2.0**-40, 2.0**-40, 1 / 3])
+    for dtype in (np.float16, np.float32):
+        x = np.array([40.0, -40.0, 2.0], dtype)
+        loss, grad = fast.binary_cross_entropy_with_grad(x, q, reduction="none")
+        exact = sxlit.binary_cross_entropy(x, q, reduction="none")
+        np.testing.assert_allclose(loss, exact, rtol=float(np.finfo(dtype).eps))
+        exact = sxlit.binary_cross_entropy_grad(x, q, reduction="none")
+        np.testing.assert_allclose(grad, exact, rtol=float(np.finfo(dtype).eps))
+
+
+# What the kernels leave to sxlit: nothing that sxlit says of it is heard.
+
+
+def test_what_is_left_to_sxlit_is_not_doubted() -> None:
+    x = np.array([[0.5, 0.5], [0.25, 0.75]])
+    asked: dict[str, Any] = {"weight": [1e-25, 1e-25], "reduction": "sum"}
+    with pytest.warns(UserWarning, match="like probabilities"):
+        exact = sxlit.cross_entropy(x, x, **asked)
+    found = fast.cross_entropy(x, x, **asked)  # a warning would be an error
+    np.testing.assert_allclose(found, exact, rtol=1e-15)
+    fast.cross_entropy(x, x, weight=[1e-300, 1e-300])  # the whole batch is left
+
+
+def test_what_is_left_to_sxlit_is_not_counted() -> None:
+    x = np.random.default_rng(5).standard_normal((8, 4))
+    q = sxlit.softmax(x)
+    for weight, reduction in ((1e-25, "sum"), (1e-300, "mean")):
+        asked: dict[str, Any] = {"weight": [weight] * 4, "reduction": reduction}
+        with count_undecided() as undecided:
+            sxlit.cross_entropy_grad(x, q, **asked)
+            before = undecided.count
+            assert before > 0
+            fast.cross_entropy_with_grad(x, q, **asked)
+            assert undecided.count == before
+
+
+@ALL
+def test_many_rows_that_are_left(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some at a time: the bits of each by itself."""
+    x = some_rows(dtype, 40, 30)
+    x[::2, 3] = INF
+    whole = fast.softmax(x), fast.logsumexp(x)
+    monkeypatch.setattr(fastdispatch, "AT_ONCE", 100)
+    assert all(map(same_bits, (fast.softmax(x), fast.logsumexp(x)), whole))
+    assert same_bits(whole[0][0], fast.softmax(x[0]))
+
+
+# -------------------------------------------------------------------- bad input
+
+ZEROS = np.zeros((2, 3))
+MASKED = np.ma.masked_array(ZEROS, ZEROS == 0)
+WRONG_DTYPES: list[tuple[Any, dict[str, Any]]] = [
+    (ZEROS.astype(complex), {}),
+    (ZEROS.astype(np.longdouble), {}),
+    (ZEROS.astype(object), {}),
+    (ZEROS.astype("U3"), {}),
+    ([[0.0], [0.0, 1.0]], {}),
+    (MASKED, {}),
 ]
+WRONG_LOGITS: list[tuple[Any, dict[str, Any]]] = [
+    (np.zeros((2, 0)), {}),
+    (np.zeros(()), {}),
+    (ZEROS, {"axis": 2}),
+    (ZEROS, {"axis": -3}),
+    (ZEROS, {"axis": 0.0}),
+    (ZEROS, {"axis": None}),
+    *WRONG_DTYPES,
+]
+WRONG: list[tuple[Any, Any, dict[str, Any]]] = [
+    *[(logits, [0, 1], options) for logits, options in WRONG_LOGITS],
+    (ZEROS, [0, 3], {}),
+    (ZEROS, [0, -1], {}),
+    (ZEROS, [-100, 0], {}),
+    (ZEROS, [0, -1], {"ignore_index": -100}),
+    (ZEROS, [5, 7], {"ignore_index": 7}),
+    (np.zeros((2, 1)), [0, 1], {}),
+    (ZEROS, np.array([2**63, 0], np.uint64), {}),
+    (ZEROS, np.array([2**63, 0], np.uint64), {"ignore_index": 0}),
+    (ZEROS, [0.0, 1.0], {}),
+    (ZEROS, [True, False], {}),
+    (ZEROS, ZEROS.astype(int), {}),
+    (ZEROS, ZEROS.astype(bool), {}),
+    (ZEROS, ZEROS.astype(np.longdouble), {}),
+    (ZEROS, ZEROS.astype(object), {}),
+    (ZEROS, MASKED, {}),
+    (ZEROS, [[0], [1]], {}),
+    (ZEROS, [[0.0], [0.0, 1.0]], {}),
+    (ZEROS, [0, 1, 2], {}),
+    (ZEROS, 0, {}),
+    (ZEROS, np.zeros((2, 3, 1)), {}),
+    (ZEROS, ZEROS, {"ignore_index": 0}),
+    (ZEROS, [0, 1], {"weight": [1.0, -1.0, 0.0]}),
+    (ZEROS, [0, 1], {"weight": [1.0, NAN, 0.0]}),
+    (ZEROS, [0, 1], {"weight": [1.0]}),
+    (ZEROS, [0, 1], {"weight": ZEROS}),
+    (ZEROS, [0, 1], {"weight": [1j, 0, 0]}),
+    (ZEROS, [0, 3], {"weight": [1.0]}),
+    (ZEROS, [0, 3], {"axis": 7, "weight": [1.0]}),
+    (ZEROS, [0, 1], {"reduction": "average"}),
+    (ZEROS, [0, 1], {"reduction": None}),
+    (ZEROS, [0, 1], {"reduction": ["mean"]}),
+    (ZEROS, [0, 1], {"label_smoothing": 2}),
+    (ZEROS, [0, 1], {"label_smoothing": NAN}),
+    (ZEROS, [0, 1], {"label_smoothing": False}),
+    (ZEROS, [0, 1], {"label_smoothing": "0"}),
+    (ZEROS, [0, 1], {"label_smoothing": np.zeros(1)}),
+    (ZEROS, [0, 1], {"ignore_index": 0.5}),
+    (ZEROS, [0, 1], {"ignore_index": True}),
+    (ZEROS, [0, 1], {"ignore_index": [0]}),
+    ([0, 1], ZEROS, {}),
+    (np.zeros((0, 3)), np.zeros((0, 2)), {}),
+]
+WRONG_ANSWERS: list[tuple[Any, Any, dict[str, Any]]] = [
+    *[(logits, ZEROS, {}) for logits, _ in WRONG_DTYPES],
+    (ZEROS, [0, 1], {}),
+    (ZEROS, ZEROS + 2j, {}),
+    (ZEROS, ZEROS.astype(int) + 2, {}),
+    (ZEROS, ZEROS.astype(int) - 1, {}),
+    (ZEROS, np.full((2, 3), 2**63, np.uint64), {}),
+    (ZEROS, MASKED, {}),
+    (ZEROS, ZEROS.astype(object), {}),
+    (ZEROS, ZEROS, {"weight": [1.0, 2.0]}),
+    (ZEROS, ZEROS, {"weight": ZEROS - 1}),
+    (ZEROS, ZEROS, {"weight": INF}),
+    (ZEROS, ZEROS, {"weight": 1j}),
+    (ZEROS, ZEROS, {"pos_weight": ZEROS}),
+    (ZEROS, ZEROS, {"pos_weight": [1.0, -2.0, 0.0]}),
+    (ZEROS, ZEROS, {"pos_weight": NAN}),
+    (ZEROS, ZEROS, {"reduction": "average"}),
+    (ZEROS.astype(int), ZEROS + 2.5, {}),
+    (ZEROS.astype(bool), ZEROS + 2.5, {}),
+]
+
+
+def refuses_alike(own: Any, sxlits: Any, *arguments: Any, **options: Any) -> None:
+    """Both raise the same error with the same message, and nothing is written."""
+    expected = raised(sxlits, *arguments, **options)
+    assert raised(own, *arguments, **options) == expected
+    if "with_grad" in own.__name__ or own in (fast.softmax, fast.log_softmax):
+        out = np.full((2, 3), 7.0)
+        assert raised(own, *arguments, **options, out=out) == expected
+        assert (out == 7.0).all()
+
+
+def raised(f: Any, *arguments: Any, **options: Any) -> tuple[type, str]:
+    try:
+        f(*arguments, **options)
+    except (TypeError, ValueError) as error:
+        return type(error), str(error)
+    raise AssertionError(f"{f.__name__} raises nothing")
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+@pytest.mark.parametrize(("logits", "options"), WRONG_LOGITS, ids=str)
+def test_logits_that_sxlit_refuses(name: str, logits: Any, options: Any) -> None:
+    own, sxlits = getattr(fast, name), getattr(sxlit, name)
+    if name == "logsumexp" and getattr(logits, "shape", None) == (2, 0):
+        assert same_bits(own(logits), sxlits(logits))
+        return
+    refuses_alike(own, sxlits, logits, **options)
 
 
 @pytest.mark.parametrize(("logits", "targets", "options"), WRONG, ids=str)
 def test_what_sxlit_refuses_is_refused_in_its_words(
     logits: Any, targets: Any, options: dict[str, Any]
 ) -> None:
-    with pytest.raises((ValueError, TypeError)) as expected:
-        sxlit.cross_entropy(logits, targets, **options)
-    for ask in (fast.cross_entropy, fast.cross_entropy_with_grad):
-        with pytest.raises((ValueError, TypeError)) as found:
-            ask(logits, targets, **options)
-        assert (found.type, str(found.value)) == (expected.type, str(expected.value))
+    for own in (fast.cross_entropy, fast.cross_entropy_with_grad):
+        refuses_alike(own, sxlit.cross_entropy, logits, targets, **options)
+
+
+@pytest.mark.parametrize(("logits", "targets", "options"), WRONG_ANSWERS, ids=str)
+def test_answers_that_sxlit_refuses(
+    logits: Any, targets: Any, options: dict[str, Any]
+) -> None:
+    for own in (fast.binary_cross_entropy, fast.binary_cross_entropy_with_grad):
+        refuses_alike(own, sxlit.binary_cross_entropy, logits, targets, **options)
+
+
+# ------------------------------------------------------------------------ zeros
+
+
+def negative_zeros(*results: Any) -> int:
+    flat = [np.asarray(r).astype(np.float64).ravel() for r in results]
+    return sum(int((np.signbit(r) & (r == 0)).sum()) for r in flat)
+
+
+@ALL
+@pytest.mark.parametrize("classes", [3, 40])
+def test_zeros_are_positive(dtype: Any, classes: int) -> None:
+    """Where a negative result underflows: at gaps, beside weights, in shares."""
+    most = {2: 18.0 if dtype == np.float16 else 100.0, 4: 110.0, 8: 800.0}
+    x = np.zeros((4, classes), dtype)
+    x[:, 0] = np.multiply([1, 0.9, 0.5, -1], most[x.itemsize])
+    y = np.zeros(4, int)
+    hot, even = np.eye(classes)[y].astype(dtype), np.full(x.shape, 1 / classes)
+    least = np.array(ml_dtypes.finfo(dtype).smallest_subnormal, dtype)
+    results = [fast.softmax(x), fast.log_softmax(x), fast.logsumexp(0 * x - 0.0)]
+    for q in (y, hot, even.astype(dtype), hot * least, -hot * least, -0.0 * hot):
+        for weight in (None, 1e-17, 1e-300):
+            asked: dict[str, Any] = {"reduction": "sum"}
+            if weight:
+                asked["weight"] = np.full(classes, weight)
+            results += fast.cross_entropy_with_grad(x, q, **asked)
+            results += [fast.cross_entropy(x, q, **asked | {"reduction": "none"})]
+    for share in (hot, -0.0 * hot):
+        for weight in (None, 0.0, 1e-17):
+            asked = {"weight": weight, "reduction": "none"}
+            results += fast.binary_cross_entropy_with_grad(x, share, **asked)
+    assert any((np.asarray(r) == 0).any() for r in results)
+    assert negative_zeros(*results) == 0
 
 
 # ------------------------------------------------------------------------- out
@@ -562,38 +808,83 @@ def test_out_in_place_and_apart_have_the_same_bits(dtype: Any, classes: int) -> 
             assert same_bits(out, fresh)
 
 
-def test_a_wrong_out_says_what_it_should_be_and_is_not_touched() -> None:
-    x, y = np.zeros((4, 3), np.float32), np.zeros(4, int)
-    frozen = np.ones_like(x)
-    frozen.flags.writeable = False
+X, Y = np.zeros((4, 3), np.float32), np.zeros(4, int)
+FROZEN = np.ones_like(X)
+FROZEN.flags.writeable = False
+WRONG_OUT: list[tuple[Any, type[Exception], str]] = [
+    (np.ones((4, 3)), TypeError, "dtype float64"),
+    (np.ones((4, 3), ">f4"), TypeError, "dtype >f4"),
+    (np.ones((3, 4), np.float32), ValueError, r"shape \(3, 4\)"),
+    (np.ones((1, 4, 3), np.float32), ValueError, r"shape \(1, 4, 3\)"),
+    (FROZEN, ValueError, "one that is read-only"),
+    (np.ma.masked_array(X), TypeError, "a masked array"),
+    ([[1.0]], TypeError, "list"),
+]
+OUT = r"out: expected a writeable array of shape \(4, 3\) and dtype float32, got "
+
+
+@pytest.mark.parametrize(("out", "error", "got"), WRONG_OUT, ids=str)
+def test_a_wrong_out_says_what_it_should_be(
+    out: Any, error: type[Exception], got: str
+) -> None:
+    before = np.array(out)
+    asked: list[Callable[..., Any]] = [
+        lambda **kw: fast.softmax(X, **kw),
+        lambda **kw: fast.log_softmax(X, **kw),
+        lambda **kw: fast.cross_entropy_with_grad(X, Y, **kw),
+        lambda **kw: fast.cross_entropy_with_grad(X, X, weight=[0, 1e300, 0], **kw),
+        lambda **kw: fast.binary_cross_entropy_with_grad(X, X, **kw),
+    ]
+    for ask in asked:
+        with pytest.raises(error, match=OUT + got):
+            ask(out=out)
+    assert same_bits(before, np.array(out))
+
+
+def test_an_out_that_overlaps_an_argument() -> None:
+    """Other than the logits from the first number to the last."""
     whole = np.zeros(24, np.float32)
-    view, other = whole[:12].reshape(4, 3), whole[6:18].reshape(4, 3)
-    right = r"out: expected a writeable array of shape \(4, 3\) and dtype float32, got "
-    for out, error, got in (
-        (np.ones((4, 3)), TypeError, "dtype float64"),
-        (np.ones((3, 4), np.float32), ValueError, r"shape \(3, 4\)"),
-        (frozen, ValueError, "one that is read-only"),
-        ([[1.0]], TypeError, "list"),
-    ):
-        with pytest.raises(error, match=right + got):
-            fast.cross_entropy_with_grad(x, y, out=out)
-        with pytest.raises(error, match=right + got):
-            fast.softmax(x, out=out)
-    with pytest.raises(ValueError, match=right + "one that overlaps an argument"):
-        fast.softmax(view, out=other)
-    q = np.zeros_like(x)
-    with pytest.raises(ValueError, match=right + "one that overlaps an argument"):
-        fast.cross_entropy_with_grad(x, q, out=q)
-    out = np.full_like(x, 7)
-    with pytest.raises(ValueError, match="targets"):
-        fast.cross_entropy_with_grad(x, [0, 1, 2, 3], out=out)
-    assert (out == 7).all()
+    x, half = whole[:12].reshape(4, 3), whole[6:18].reshape(4, 3)
+    q, w = np.zeros_like(X), np.zeros(12, np.float32)
+    overlaps = OUT + "one that overlaps an argument"
+    own = w.reshape(4, 3)
+    square = np.zeros((3, 3), np.float32)
+    with pytest.raises(ValueError, match=overlaps):
+        fast.softmax(x, out=half)
+    with pytest.raises(ValueError, match=overlaps):
+        fast.cross_entropy_with_grad(X, q, out=q)
+    with pytest.raises(ValueError, match=overlaps):
+        fast.cross_entropy_with_grad(X, q[::-1], out=q)
+    with pytest.raises(ValueError, match=overlaps):
+        fast.cross_entropy_with_grad(X, Y, weight=w[:3], out=own)
+    with pytest.raises(ValueError, match=overlaps):
+        fast.cross_entropy_with_grad(X, own.view(np.int32)[:, 0], out=own)
+    with pytest.raises(ValueError, match=overlaps):
+        fast.binary_cross_entropy_with_grad(X, q, out=q)
+    with pytest.raises(ValueError, match=overlaps):
+        fast.binary_cross_entropy_with_grad(X, q, weight=own, out=own)
+    with pytest.raises(ValueError, match="overlaps an argument"):
+        fast.softmax(square, out=square.T)  # the same memory in another order
+    same = x[:]  # another array of the same memory is the logits themselves
+    assert fast.softmax(x, out=same) is same
+
+
+@ALL
+@pytest.mark.parametrize("axis", [0, 1])
+def test_out_in_place_on_another_axis(dtype: Any, axis: int) -> None:
+    x = some_rows(dtype, 6)
+    y = np.zeros(6, int)
+    fresh = fast.cross_entropy_with_grad(x, y, axis=axis)
+    loss, grad = fast.cross_entropy_with_grad(x, y, axis=axis, out=x)
+    assert grad is x
+    assert same_bits(loss, fresh[0])
+    assert same_bits(grad, fresh[1])
 
 
 def test_streamed_results_have_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     x = some_rows("float32", 997, 20)
     fresh = fast.softmax(x)
-    monkeypatch.setattr(fast, "PAST_CACHES", 1)
+    monkeypatch.setattr(fastout, "PAST_CACHES", 1)
     for shift in range(3):
         place = np.zeros(x.size + 16, np.float32)[shift : shift + x.size]
         assert same_bits(fast.softmax(x, out=place.reshape(x.shape)), fresh)
@@ -602,28 +893,108 @@ def test_streamed_results_have_the_same_bits(monkeypatch: pytest.MonkeyPatch) ->
 # ------------------------------------------------------------------- allocations
 
 
-@pytest.mark.parametrize("dtype", [np.float32, BFLOAT16], ids=str)
+CLASSES = 5120  # whole tiles
+BY_ROW = 17  # bytes: loss, mark and label of a row
+CONSTANT = 40_000  # bytes of tiles and Python's objects, of each thread
+
+
+def peak(ask: Callable[[], Any]) -> int:
+    """The most memory that NumPy and Python take at a time for a call."""
+    ask()
+    tracemalloc.start()
+    ask()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+@ALL
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.usefixtures("crew")
-def test_memory_beyond_the_result_is_a_few_rows(dtype: Any) -> None:
-    """NumPy's memory, which tracemalloc counts: no second array of the whole size."""
-    fast.set_threads(1)
-    x = some_rows(dtype, 5000, 200)
-    y = np.zeros(len(x), int)
-    out = np.empty_like(x)
-    for ask, most in (
-        (lambda: fast.cross_entropy_with_grad(x, y, out=out), 0),
-        (lambda: fast.cross_entropy_with_grad(x, y, out=x), 0),
-        (lambda: fast.softmax(x, out=out), 0),
-        (lambda: fast.cross_entropy(x, y), 0),
+def test_memory_beyond_the_result(dtype: Any, threads: int) -> None:
+    """A row for each thread, in 16 bits as many as fit a cache; 17 bytes a row."""
+    fast.set_threads(threads)
+    x = some_rows(dtype, CLASSES, 300)
+    own, out, y = x.copy(), np.empty_like(x), np.zeros(len(x), int)
+    row = CLASSES * max(4, x.itemsize)
+    room = 4 * fastdispatch.AT_ONCE if x.itemsize < 4 else 0
+    most = threads * (room + row + CONSTANT) + BY_ROW * len(x)
+    some = {"weight": np.ones(CLASSES), "ignore_index": 1}
+    for ask, result in (
         (lambda: fast.softmax(x), x.nbytes),
+        (lambda: fast.softmax(x, out=out), 0),
+        (lambda: fast.softmax(own, out=own), 0),
+        (lambda: fast.log_softmax(x, out=out), 0),
+        (lambda: fast.logsumexp(x), 0),
+        (lambda: fast.cross_entropy(x, y), 0),
+        (lambda: fast.cross_entropy_with_grad(x, y), x.nbytes),
+        (lambda: fast.cross_entropy_with_grad(x, y, out=out), 0),
+        (lambda: fast.cross_entropy_with_grad(own, y, out=own), 0),
+        (lambda: fast.cross_entropy(x, y, **some), 3 * 8 * CLASSES),  # the weights
     ):
-        ask()
-        tracemalloc.start()
-        ask()
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        row = 4 * x.shape[1]
-        assert peak < most + 20 * row  # AT_ONCE is 13 of them
+        assert peak(ask) <= result + most
+    # Distributions are widened too, and keep weights and terms in float64.
+    q = np.full(x.shape, 1 / CLASSES).astype(dtype)
+    most += threads * (room + 3 * 8 * CLASSES)
+    for ask in (
+        lambda: fast.cross_entropy_with_grad(x, y, out=out, label_smoothing=0.1),
+        lambda: fast.cross_entropy_with_grad(x, q, out=out),
+        lambda: fast.cross_entropy(x, q, weight=some["weight"]),
+    ):
+        assert peak(ask) <= most
+    most = threads * (6 * 4 * BLOCK + CONSTANT)  # blocks, widened
+    for ask in (
+        lambda: fast.binary_cross_entropy(x, q),
+        lambda: fast.binary_cross_entropy_with_grad(x, q, out=out),
+        lambda: fast.binary_cross_entropy_with_grad(own, q, out=own),
+    ):
+        assert peak(ask) <= most
+
+
+def test_a_copy_for_another_layout_is_counted() -> None:
+    """The measure of the test above can fail."""
+    x = some_rows("float32", CLASSES, 300)
+    turned = np.asfortranarray(x)
+    out = np.empty_like(x)
+    assert peak(lambda: fast.softmax(turned, out=out)) >= x.nbytes
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from sxlit import fast
+
+fast.set_threads(1)
+x, y = np.ones((500, 20_000), np.float32), np.zeros(500, int)
+out = np.empty_like(x)
+asked = [
+    lambda: fast.softmax(x, out=out),
+    lambda: fast.cross_entropy(x, y),
+    lambda: fast.cross_entropy_with_grad(x, y, out=out),
+    lambda: fast.cross_entropy_with_grad(x, y, out=x),
+]
+for ask in asked:
+    ask()
+with open("/proc/self/statm") as file:
+    pages = int(file.read().split()[0])
+limit = pages * resource.getpagesize() + 2**21
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+for ask in asked:
+    ask()
+print("enough")
+fast.softmax(x)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
+def test_two_mebibytes_are_enough_for_the_loops_too() -> None:
+    """Numba's own memory included; a fresh result of 40 MB does not fit."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "enough\n"
+    assert done.returncode == 1
+    assert "MemoryError" in done.stderr
 
 
 # ------------------------------------------------------------- without the compiler

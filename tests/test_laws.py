@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import sxlit
 from every_function import (
     DTYPES,
+    EVERYWHERE,
     FUNCTIONS,
     LAYOUTS,
     OTHERS,
@@ -32,9 +33,9 @@ from sameness import same_bits
 from strategies import arguments, distributions, logits
 from sxlit import bounds
 
-EACH = pytest.mark.parametrize("f", FUNCTIONS, ids=str)
+EACH = pytest.mark.parametrize("f", EVERYWHERE, ids=str)
 BOTH = pytest.mark.parametrize("dtype", DTYPES)
-ROWWISE = [f for f in FUNCTIONS if f.gives != "entries"]
+ROWWISE = [f for f in EVERYWHERE if f.gives != "entries"]
 
 
 def test_every_public_function_is_here() -> None:

@@ -60,8 +60,9 @@ def test_the_ladder_agrees_with_the_record(records: list[Record]) -> None:
     assert asked >= 40
 
 
-def test_sxlit_is_right_on_every_rung() -> None:
-    answers = LADDERS["sxlit"]["answers"]
+@pytest.mark.parametrize("name", ["sxlit", "sxlit-fast"])
+def test_sxlit_is_right_on_every_rung(name: str) -> None:
+    answers = LADDERS[name]["answers"]
     for dtype in answers["cross_entropy"]:
         digits = ladder.BITS[dtype]
         for gap, (bits,) in answers["cross_entropy"][dtype].items():

@@ -28,6 +28,7 @@ NAMES = {
     "scipy": "SciPy",
     "numpy-naive": "the textbook form",
     "sxlit": "sxlit",
+    "sxlit-fast": "sxlit.fast",
 }
 # Reported elsewhere, of adapters that the ledger does not speak of.
 ISSUES = {"scipy": "[scipy#19521](https://github.com/scipy/scipy/issues/19521)"}

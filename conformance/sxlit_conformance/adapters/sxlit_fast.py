@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 NAME = "sxlit-fast"
-DTYPES = ("float32", "float64")
+DTYPES = ("float16", "bfloat16", "float32", "float64")
 VERSION = ""
 COMPANIONS: dict[str, str] = {}
 
