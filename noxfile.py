@@ -253,6 +253,7 @@ def bench(session: nox.Session, room: str) -> None:
             session.run("python", "benchmarks/logsumexp.py", *session.posargs)
         case "book":  # the measurements, and the chapter that draws them
             session.run("python", "benchmarks/fast.py", "--join", str(table.parent))
+            session.run("python", "benchmarks/steps.py", "--write")
             session.install(*CONSTRAINTS, "nbclient", "ipykernel", "matplotlib")
             chapter = "book/13_fastest_loss.ipynb"
             session.run("python", "tools/notebooks.py", "--write", chapter)

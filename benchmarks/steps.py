@@ -21,17 +21,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 from fast import processor
 
 from sxlit import fast
 from sxlit.fastexp import lifted_exp
 from sxlit.fastkernels import label_rows
+from sxlit.jit import compiled
 
 TARGET = Path(__file__).resolve().parent.parent / "book" / "_data" / "steps.csv"
 ROWS, CLASSES, TURNS = 1024, 32_000, 7
-COMPILED: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
 def with_numpy(x: Any, y: Any, out: Any) -> Any:
@@ -44,7 +43,7 @@ def with_numpy(x: Any, y: Any, out: Any) -> Any:
     return loss
 
 
-@numba.njit(**COMPILED)
+@compiled()
 def indexed(x: Any, y: Any, out: Any) -> Any:
     """Row after row, and numbers by two indices that might be negative."""
     loss = 0.0
@@ -63,7 +62,7 @@ def indexed(x: Any, y: Any, out: Any) -> Any:
     return loss / len(x)
 
 
-@numba.njit(**COMPILED)
+@compiled()
 def row_by_row(x: Any, y: Any, out: Any) -> Any:
     """The same through views of the rows."""
     loss = 0.0
@@ -83,7 +82,7 @@ def row_by_row(x: Any, y: Any, out: Any) -> Any:
     return loss / len(x)
 
 
-@numba.njit(**COMPILED)
+@compiled()
 def own_exp(x: Any, y: Any, out: Any) -> Any:
     """The same with the chapter's exponential, in a loop that vectorises."""
     loss, lift = 0.0, np.float32(2.0**32)
