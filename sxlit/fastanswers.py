@@ -104,7 +104,7 @@ def _as_scale(
     """Weights, flat; none, if there are none; None, if they are wrong."""
     if weight is None:
         return NO_WEIGHTS
-    array = as_real_array(weight, name)
+    array = as_real_array(weight, name).astype(FLOAT64)
     if array.shape not in ((), own) or not (np.isfinite(array) & (array >= 0)).all():
         return None
     return as_plain(array, FLOAT64, (array.size,))
