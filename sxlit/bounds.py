@@ -2105,7 +2105,7 @@ class _Logits:
 def _product_error(
     a: FloatArray, b: FloatArray, error: FloatArray, numerics: Numerics
 ) -> FloatArray:
-    """Bound the error of a @ b, summed in any order, for an a that is off by `error`."""
+    """Bound the error of a @ b, summed in any order, where a is off by `error`."""
     terms, size = a.shape[1], np.abs(b)
     if not terms:
         return np.zeros((len(a), b.shape[1]))
@@ -2248,7 +2248,6 @@ def fused_linear_cross_entropy(
     asked = _question(shaped, targets, -1, options, numerics, "hra")
     kept = asked.problem.kept
     known = _Logits(logits.x[kept], logits.noise[kept], logits.own[kept])
-    row = _noisy_rows(known, numerics)
     asked = replace(asked, row=_noisy_rows(known, numerics))
     loss = _tiled_loss(known, asked, numerics, reduction)
     slope, error = _tiled_gradient(asked, numerics)

@@ -244,7 +244,8 @@ def first_pass(plan: Plan, y: npt.NDArray[np.intp]) -> RowSums:
             absorb(x, tile.start, k, y[rows], sums, tops, own, infinite[rows])
         settle(len(plan.tiles), sums)
         found[:2, rows], found[3, rows] = sums[:, 0], tops[1]
-    return RowSums(*found, infinite)
+    m, t, own, place = found
+    return RowSums(m, t, own, place, infinite)
 
 
 # %% ../book/14_million_classes.ipynb #second-pass
@@ -323,8 +324,8 @@ def fused_linear_cross_entropy(
     r"""Return the loss of a last layer and its gradients, without the whole logits.
 
     With the logits $x_n = W h_n$, `h @ W.T`, the loss is that of `sxlit.cross_entropy`,
-    and with its gradient $g$ in the logits the others are $g W$ and $g^\top h$. Tiles of
-    logits are computed twice, once for the sums of the rows and once for the gradient.
+    and with its gradient $g$ in the logits the others are $g W$ and $g^\top h$. Each
+    tile of logits is computed twice, for the sums of the rows and for the gradient.
 
     Args:
         h: activations, shape (..., D); float16, bfloat16, float32 or float64; integers

@@ -145,10 +145,9 @@ def label_slopes(
                 row[i] = share_of(m[r], row[i], infinite[r]) * share
         if 0 <= y[r] - start < row.size:
             label = x.dtype.type(own[r])
+            weight = share_of(m[r], label, infinite[r])
             if np.isfinite(shift):
                 weight = np.float64(lifted_exp(label - shift)) / one
-            else:
-                weight = share_of(m[r], label, infinite[r])
             others = others_of(m[r], t[r], own[r], weight)
             row[y[r] - start] = 0.0 - scale[r] * others / (1.0 + t[r])
 
@@ -196,10 +195,9 @@ def soft_slopes(
             if i % 32 == 31 or i + 1 == row.size:
                 values[0, r], values[1, r] = gather(values[0, r], values[1, r], part)
                 part = 0.0
+            e = share_of(m[r], row[i], infinite[r])
             if np.isfinite(shift):
                 e = np.float64(lifted_exp(row[i] - shift)) / one
-            else:
-                e = share_of(m[r], row[i], infinite[r])
             others = 1.0 + (t[r] - e)
             if start + i == place[r] and not np.isnan(e):
                 others = t[r]
