@@ -177,7 +177,7 @@ class Plan:
     layer: Layer
     blocks: list[slice]
     tiles: list[slice]
-    room: tuple[Array, Array]
+    room: tuple[Array, ...]
 
     @classmethod
     def of(cls, layer: Layer, scratch: int) -> Plan:
@@ -189,8 +189,9 @@ class Plan:
         widest = max(tile.stop - tile.start for tile in tiles)
         blocks = pieces(rows, max(1, numbers // widest))
         longest = max((block.stop - block.start for block in blocks), default=0)
-        room = np.empty((2, max(longest * widest, numbers)), layer.h.dtype)
-        return cls(layer, blocks, tiles, (room[0], room[1]))
+        part = min(numbers, max(longest, widest) * layer.h.shape[1])
+        room = (np.empty(size, layer.h.dtype) for size in (longest * widest, part))
+        return cls(layer, blocks, tiles, tuple(room))
 
     @property
     def is_whole(self) -> bool:
@@ -367,7 +368,7 @@ def fused_linear_cross_entropy(
         >>> float(loss.round(4)), dh.round(4)
         (0.3133, array([[ 0.2689, -0.2689]]))
 
-    Source: Milakov and Gimelshein (2018) for the pass over tiles; Wijmans et al. (2025)
+    Source: Milakov and Gimelshein (2018) for the pass over tiles; Wijmans et al. (2024)
     for logits that never exist whole.
     """
     options = Options(weight, ignore_index, label_smoothing, reduction)
