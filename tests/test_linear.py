@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import flint
@@ -443,3 +444,47 @@ def test_the_docstring_has_every_part() -> None:
     parts = ("Args:", "Returns:", "Raises:", "At the edges", "Examples:", "Source:")
     bound = "Error: at most `sxlit.bounds.fused_linear_cross_entropy`"
     assert [part for part in (*parts, bound) if part not in text] == []
+
+
+# ------------------------------------------------------------- fewer classes
+
+
+@pytest.mark.theorem("thm-sampled-loss")
+@pytest.mark.parametrize("draws", [1, 2, 3])
+def test_sampling_estimates_the_sum_but_not_the_loss(draws: int) -> None:
+    """Every sample there is, with weights and frequencies that are fractions."""
+    weights = [Fraction(n, 7) for n in (12, 1, 30, 4)]  # exp(x), the label's first
+    q = [Fraction(n, 10) for n in (2, 5, 3)]
+    mean, logs = Fraction(), arb(0)
+    for sample in itertools.product(range(3), repeat=draws):
+        probability, total = Fraction(1), weights[0]
+        for k in sample:
+            probability *= q[k]
+            total += weights[k + 1] / (draws * q[k])
+        mean += probability * total
+        logs += as_arb(probability) * as_arb(total).log()
+    assert mean == sum(weights)
+    assert logs < as_arb(sum(weights, Fraction())).log()
+
+
+def as_arb(number: Fraction) -> arb:
+    return arb(flint.fmpq(number.numerator, number.denominator))
+
+
+@pytest.mark.theorem("thm-tree-normalised")
+@pytest.mark.parametrize("leaves", [1, 2, 3, 7, 32])
+def test_the_leaves_of_a_tree_sum_to_one(leaves: int) -> None:
+    """With a fraction for the sigmoid of each inner node."""
+    rng = np.random.default_rng(leaves)
+
+    def below(count: int) -> list[Fraction]:
+        if count == 1:
+            return [Fraction(1)]
+        left = int(rng.integers(1, count))
+        turn = Fraction(int(rng.integers(1, 1000)), 1000)
+        here = [turn * p for p in below(left)]
+        return here + [(1 - turn) * p for p in below(count - left)]
+
+    found = below(leaves)
+    assert len(found) == leaves
+    assert sum(found) == 1
