@@ -29,23 +29,7 @@ Array = npt.NDArray[Any]
 SCRATCH = 2**21  # bytes of logits that exist at a time
 
 # %% auto #0
-__all__ = [
-    "Array",
-    "SCRATCH",
-    "Asked",
-    "as_asked",
-    "with_largest",
-    "pieces",
-    "add_product",
-    "Plan",
-    "RowSums",
-    "first_pass",
-    "second_pass",
-    "slopes",
-    "reduced",
-    "fused_linear_cross_entropy",
-    "check_scratch",
-]
+__all__ = ["fused_linear_cross_entropy"]
 
 
 # %% ../book/14_million_classes.ipynb #asked
@@ -310,6 +294,20 @@ def reduced(values: FloatArray, asked: Asked, layer: Layer, how: Reduction) -> A
     return np.asarray(total).astype(layer.dtype)[()]
 
 
+# %% ../book/14_million_classes.ipynb #check-scratch
+def check_scratch(scratch: Any) -> int:
+    """Return the bytes that the logits may take, if it is a number of them."""
+    try:
+        found = operator.index(scratch)
+    except TypeError:
+        raise TypeError(
+            f"scratch: expected a number of bytes, got {scratch!r}"
+        ) from None
+    if found < 1:
+        raise ValueError(f"scratch: expected a number of bytes from 1, got {found}")
+    return found
+
+
 # %% ../book/14_million_classes.ipynb #fused
 def fused_linear_cross_entropy(
     h: npt.ArrayLike,
@@ -390,16 +388,3 @@ def fused_linear_cross_entropy(
         slope = np.zeros(layer.h.shape, layer.dtype)
         slope[asked.kept] = dh
     return loss, slope.reshape(*layer.lead, slope.shape[1]), dw
-
-
-def check_scratch(scratch: Any) -> int:
-    """Return the bytes that the logits may take, if it is a number of them."""
-    try:
-        found = operator.index(scratch)
-    except TypeError:
-        raise TypeError(
-            f"scratch: expected a number of bytes, got {scratch!r}"
-        ) from None
-    if found < 1:
-        raise ValueError(f"scratch: expected a number of bytes from 1, got {found}")
-    return found
