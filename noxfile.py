@@ -32,6 +32,8 @@ ROOMS = {
     "jax": ("jax", "optax"),
     "tensorflow": ("tensorflow-cpu",),
 }
+# Who is timed beside sxlit.linear.
+LAYERS = {"layer-torch": ("torch",), "layer-jax": ("jax", "optax")}
 # What a machine with a CUDA device installs instead.
 CUDA_PACKAGES = {
     "torch": ("torch",),
@@ -240,22 +242,33 @@ def accuracy(session: nox.Session, part: str) -> None:
         session.run("python", script, "table", *session.posargs)
 
 
+# "book" joins the tables of the others and runs the chapters that show them.
+TIMED = [*ROOMS, *LAYERS, "core", "book"]
+
+
 @nox.session(default=False)
-@nox.parametrize("room", [*ROOMS, "core", "book"], ids=[*ROOMS, "core", "book"])
+@nox.parametrize("room", TIMED, ids=TIMED)
 def bench(session: nox.Session, room: str) -> None:
     """Time the library against others; ratios of one run, never a verdict."""
-    install(session, "-e", ".[fast]", *ROOMS.get(room, ("scipy", "torch")))
+    packages = {**ROOMS, **LAYERS}.get(room, ("scipy", "torch"))
+    install(session, "-e", ".[fast]", *packages)
     table = ROOT / ".cache" / "bench" / f"{room}.csv"
+    layers = table.parent / "layers"
     match room:
+        case "layer-torch" | "layer-jax":
+            name = room.removeprefix("layer-")
+            csv = ("--csv", str(layers / f"{name}.csv"))
+            session.run("python", "benchmarks/linear.py", name, *csv)
         case "core":
             session.run("python", "benchmarks/ratio.py")
             session.run("python", "benchmarks/softmax.py")
             session.run("python", "benchmarks/logsumexp.py", *session.posargs)
-        case "book":  # the measurements, and the chapter that draws them
+        case "book":
             session.run("python", "benchmarks/fast.py", "--join", str(table.parent))
             session.run("python", "benchmarks/steps.py", "--write")
+            session.run("python", "benchmarks/linear.py", "--join", str(layers))
             session.install(*CONSTRAINTS, "nbclient", "ipykernel", "matplotlib")
-            chapter = "book/13_fastest_loss.ipynb"
-            session.run("python", "tools/notebooks.py", "--write", chapter)
+            pages = "book/13_fastest_loss.ipynb", "book/14_million_classes.ipynb"
+            session.run("python", "tools/notebooks.py", "--write", *pages)
         case _:
             session.run("python", "benchmarks/fast.py", room, "--csv", str(table))

@@ -58,6 +58,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_grad",
     "rounded_once",
+    "fused_linear_cross_entropy",
 ]
 
 # %% ../book/03_floating_point.ipynb #numerics
@@ -2085,3 +2086,220 @@ def rounded_once(
         last = np.ldexp(0.5, np.frexp(form.largest)[1] - form.precision)
     allowed = np.where(size - form.largest >= last, np.inf, allowed)
     return np.where(np.isfinite(size), allowed, np.where(np.isnan(size), size, 0.0))
+
+
+# %% ../book/14_million_classes.ipynb #bounds-linear-imports
+from sxlit.lastlayer import as_layer
+
+
+# %% ../book/14_million_classes.ipynb #bounds-products
+@dataclass(frozen=True)
+class _Logits:
+    """Logits of a last layer in float64, and how far others may be from exact ones."""
+
+    x: FloatArray  # (N, V), computed here
+    noise: FloatArray  # |x^ - x| of everybody's, and of these, (N, V)
+    own: FloatArray  # 2 max_j |x_j - exact x_j| of these, (N, 1)
+
+
+def _product_error(
+    a: FloatArray, b: FloatArray, error: FloatArray, numerics: Numerics
+) -> FloatArray:
+    """Bound the error of a @ b, summed in any order, where a is off by `error`."""
+    terms, size = a.shape[1], np.abs(b)
+    if not terms:
+        return np.zeros((len(a), b.shape[1]))
+    adding = np.expm1(terms * numerics.rounding)
+    rounding = adding * ((np.abs(a) + error) @ size)
+    return error @ size + rounding + 3.0 * terms * numerics.underflow
+
+
+def _logits(h: FloatArray, w: FloatArray, numerics: Numerics) -> _Logits:
+    f64 = Numerics.required("float64")
+    theirs = _product_error(h, w.T, np.zeros_like(h), numerics)
+    ours = _product_error(h, w.T, np.zeros_like(h), f64)
+    own = 2.0 * ours.max(axis=-1, keepdims=True)
+    return _Logits(h @ w.T, (theirs + ours) * _EVALUATION, own)
+
+
+# %% ../book/14_million_classes.ipynb #bounds-noisy-rows
+def _noisy_rows(logits: _Logits, numerics: Numerics) -> _RowErrors:
+    """Bound what is computed from logits that are themselves computed, in tiles.
+
+    Theorem: `thm-tiled-error`.
+    """
+    row, noise = _row_errors(logits.x, numerics), logits.noise
+    spread = 2.0 * noise.max(axis=-1, keepdims=True) + logits.own
+    exp = _ulps(numerics.exp, numerics.unit)
+    merging = (1.0 + np.log2(row.classes)) * (exp + 3.0 * numerics.rounding)
+    a = noise + logits.own + numerics.rounding * (row.gap + spread) + exp + merging
+    summing = numerics.summing(row.classes)
+    lost = 4.0 * row.classes * numerics.underflow * np.exp(spread)
+    grown = _grow(row.p, row.log_p, a)
+    error = grown.sum(axis=-1, keepdims=True)
+    rest = grown.copy()
+    np.put_along_axis(rest, row.top, 0.0, axis=-1)
+    rest = rest.sum(axis=-1, keepdims=True)
+    met_twice = error + _grow(row.p, row.log_p, 2.0 * a)
+    others = np.maximum(row.others, np.finfo(np.float64).smallest_subnormal)
+    share = np.where(_sure(logits, row), rest, met_twice) + lost
+    return replace(
+        row,
+        weight_precision=a,
+        sum_precision=np.log1p(error + lost) + summing,
+        others_precision=np.log1p(share / others) + 2.0 * (summing + numerics.rounding),
+    )
+
+
+def _sure(logits: _Logits, row: _RowErrors) -> npt.NDArray[np.bool_]:
+    """Say where a logit is the largest whatever the products' errors are, (N, V)."""
+    classes = np.arange(row.classes)
+    others = np.where(classes == row.top, -np.inf, logits.x + logits.noise)
+    rival = others.max(axis=-1, keepdims=True)
+    return (classes == row.top) & (logits.x - logits.noise > rival)
+
+
+# %% ../book/14_million_classes.ipynb #bounds-tiled-loss
+def _tiled_loss_error(
+    logits: _Logits,
+    row: _RowErrors,
+    target: Labels | Distributions,
+    size: FloatArray,
+    numerics: Numerics,
+    weights: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Do as `_loss_error` for the rows of `_noisy_rows`.
+
+    Theorem: `thm-tiled-error`.
+    """
+    terms, summing = -row.log_p, numerics.summing(row.classes)
+    spread = 2.0 * logits.noise.max(axis=-1, keepdims=True) + logits.own
+    moved = row.sum_precision + logits.noise + logits.own
+    apart = 2.0 * spread
+    if isinstance(target, Labels):
+        own = np.take_along_axis(logits.noise, target.index, axis=-1) + logits.own
+        grown = _grow(row.p, row.log_p, row.weight_precision + own + summing)
+        at_label = np.arange(row.classes) == target.index
+        grown = np.where(at_label & _sure(logits, row), 0.0, grown)
+        lost = 4.0 * row.classes * numerics.underflow * np.exp(spread + own)
+        moved = np.log1p(grown.sum(axis=-1, keepdims=True) + lost)
+        terms, apart = np.take_along_axis(terms, target.index, axis=-1), 0.0
+    function = _ulps(numerics.log1p, numerics.unit) + numerics.rounding
+    error = moved + np.expm1(function + logits.own) * (terms + moved + apart)
+    precision, lost_terms = numerics.storing + weights + logits.own[:, 0], 8.0
+    if not isinstance(target, Labels):
+        precision = precision + numerics.summing(row.classes) + numerics.rounding
+        lost_terms *= row.classes
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors = np.where(size == 0.0, 0.0, size * error).sum(axis=-1)
+        sizes = np.where(size == 0.0, 0.0, size * terms).sum(axis=-1)
+        after = lost_terms * numerics.underflow * (1.0 + size.max(axis=-1))
+        return errors + np.expm1(precision) * (sizes + errors) + after, sizes
+
+
+# %% ../book/14_million_classes.ipynb #bounds-fused
+def fused_linear_cross_entropy(
+    h: npt.ArrayLike,
+    W: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    *,
+    weight: npt.ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    numerics: Numerics,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    r"""Bound the errors of the loss of a last layer, and of its two gradients.
+
+    Theorems: `thm-tiled-error`, `thm-fused-error`.
+
+    Args:
+        h: as `sxlit.linear.fused_linear_cross_entropy`.
+        W: as there.
+        targets: as there.
+        weight: as there.
+        ignore_index: as there.
+        label_smoothing: as there.
+        reduction: "none", "sum" or "mean".
+        numerics: what is assumed of the arithmetic; products are summed in any order.
+
+    Returns:
+        The largest absolute errors of the loss, of dh and of dW, float64, of their
+        shapes. The whole logits are computed, several times over.
+
+    Raises:
+        TypeError, ValueError: as `sxlit.linear.fused_linear_cross_entropy`.
+
+    At the edges: says nothing where an exact logit or result is not finite; 0 for what
+    an ignored row gets.
+
+    Examples:
+        >>> f32 = Numerics.required("float32")
+        >>> h, W = [[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]]
+        >>> loss, dh, dW = fused_linear_cross_entropy(h, W, [1], numerics=f32)
+        >>> bool(loss < 1e-5), dh.shape, dW.shape
+        (True, (1, 2), (2, 2))
+    """
+    layer = as_layer(h, W)
+    a, w = layer.h.astype(np.float64), layer.w.astype(np.float64)
+    logits = _logits(a, w, numerics)
+    options = Options(weight, ignore_index, label_smoothing, reduction)
+    shaped = logits.x.reshape(*layer.lead, len(w))
+    asked = _question(shaped, targets, -1, options, numerics, "hra")
+    kept = asked.problem.kept
+    known = _Logits(logits.x[kept], logits.noise[kept], logits.own[kept])
+    asked = replace(asked, row=_noisy_rows(known, numerics))
+    loss = _tiled_loss(known, asked, numerics, reduction)
+    slope, error = _tiled_gradient(asked, numerics)
+    dh = _gradient_product(slope, error, w, numerics)
+    dw = _gradient_product(slope.T, error.T, np.where(kept[:, None], a, 0.0), numerics)
+    return loss, dh.reshape(np.shape(h)), dw
+
+
+# %% ../book/14_million_classes.ipynb #bounds-parts
+def _tiled_loss(
+    logits: _Logits, asked: _Question, numerics: Numerics, reduction: Reduction
+) -> FloatArray:
+    """Bound the reduced loss, as `cross_entropy` does."""
+    batch, kept, target = asked.problem.batch, asked.problem.kept, asked.target
+    known = target, asked.size, numerics, asked.weights
+    errors, sizes = _tiled_loss_error(logits, asked.row, *known)
+    if reduction == "none":
+        whole = np.zeros(len(kept))
+        whole[kept] = errors
+        return numerics.stored(_shaped_per_row(batch, whole))
+    count = len(kept) if isinstance(target, Labels) else batch.rows.size
+    adding = numerics.summing(count) + 2.0 * numerics.rounding + numerics.storing
+    growth = np.expm1(adding + asked.precision)
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors, sizes = errors / asked.divisor, sizes / asked.divisor
+        allowed = errors.sum() + growth * (sizes + errors).sum()
+        lost = 5.0 * numerics.underflow
+        return numerics.stored(np.asarray(allowed * _EVALUATION + lost))
+
+
+def _tiled_gradient(
+    asked: _Question, numerics: Numerics
+) -> tuple[FloatArray, FloatArray]:
+    """Return the sizes of the gradient in the logits, and the bound; (N, V) each."""
+    row, target, size = asked.row, asked.target, asked.size
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = _gradient_error(row, target, size, numerics, "hra", asked.weights)
+    exact = np.abs(target.gradient(row_state(asked.problem.arrays[0]))) + error
+    precision = _factor_precision(row, numerics, "hra") + 2.0 * numerics.rounding
+    after = 1.0 + row.classes * (row.p + _grow(row.p, row.log_p, precision))
+    after *= 5.0 * np.maximum(1.0, size.max(axis=-1, keepdims=True, initial=0.0))
+    shape = asked.problem.batch.rows.shape
+    bound = _reduced(asked, error, exact, after * numerics.underflow).reshape(shape)
+    slope = np.zeros(shape)
+    slope[asked.problem.kept] = exact / asked.divisor
+    return slope, bound
+
+
+def _gradient_product(
+    slope: FloatArray, error: FloatArray, b: FloatArray, numerics: Numerics
+) -> FloatArray:
+    """Bound the product of a gradient with b, stored."""
+    allowed = _product_error(slope, b, error, numerics)
+    size = slope @ np.abs(b) + allowed
+    return numerics.stored(allowed + np.expm1(numerics.storing) * size) * _EVALUATION

@@ -18,6 +18,7 @@ COMPANIONS: dict[str, str] = {}
 def setup(device: str, mode: str) -> None:
     global VERSION
     import numba
+
     import sxlit
     import sxlit.fast
 
