@@ -174,6 +174,8 @@ def pull_back(ctx: Any, g: Tensor | None, v: Tensor | None) -> tuple[Any, ...]:
     """The derivatives in the logits and in distributions that require one."""
     x, target, weight, slope = ctx.saved_tensors
     given, axis = (x, target, weight), min(x.ndim - 1, 1)
+    if v is not None and v.shape != x.shape:  # the derivative of no gradient
+        v = None
     to_x: list[Tensor] = []
     to_target: list[Tensor] = []
     if ctx.needs_input_grad[0] and g is not None:
@@ -261,14 +263,13 @@ def one_by_one(call: Callable[..., Any], info: Any, places: Any, *given: Any) ->
 
 
 def vmap_loss(info: Any, places: Any, *given: Any) -> Any:
-    *given_, _ = given
-    wanted = given[0].requires_grad
-    call = operator(given[0])
-    return one_by_one(call, info, tuple(places), *given_, wanted)
+    *given_, wanted = given
+    wanted = wanted or given[0].requires_grad  # which only this level may know
+    return one_by_one(operator(given[0]), info, places, *given_, wanted)
 
 
 def vmap_product(info: Any, places: Any, *given: Any) -> Any:
-    return one_by_one(operator(given[0], 2), info, tuple(places), *given)
+    return one_by_one(operator(given[0], 2), info, places, *given)
 
 
 # %% ../book/15_torch.ipynb #register
@@ -406,11 +407,11 @@ def cross_entropy(
         label_smoothing: the share $\epsilon$ of each target that is spread evenly.
 
     Returns:
-        The loss, a scalar, or for "none" one for each row. Its dtype is the input's; for
-        distributions the widest of input, target and weight; float32 under
+        The loss, a scalar, or for "none" one for each row. Its dtype is the input's;
+        with distributions the widest of input, target and weight; float32 under
         `torch.autocast` for 16 bits. Its gradient is computed with it, when the input
-        requires one. It can be differentiated again, in reverse mode, and in
-        distributions that require it.
+        requires one. It can be differentiated as often as needed, backward, and in
+        distributions that require it; forward-mode derivatives are not offered.
 
     Raises:
         TypeError: no tensor, or a dtype that is not accepted.

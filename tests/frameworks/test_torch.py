@@ -52,7 +52,12 @@ def case(
 def every_case(dtype: Any = torch.float64) -> list[Any]:
     kinds = ("labels", "ignored", "soft")
     return [
-        pytest.param(shape, kind, options, id=f"{shape}-{kind}-{'-'.join(map(str, options.values()))}")
+        pytest.param(
+            shape,
+            kind,
+            options,
+            id=f"{shape}-{kind}-{'-'.join(map(str, options.values()))}",
+        )
         for shape, kind, options in itertools.product(SHAPES, kinds, OPTIONS)
         if not (kind == "ignored" and len(shape) == 1)
     ]
@@ -138,9 +143,13 @@ def test_the_bits_are_those_of_the_library(kind: str, options: dict[str, Any]) -
 def test_compile_is_one_graph() -> None:
     x, target, given = case((4, 5), "labels", OPTIONS[0])
     found = []
-    for loss_of in (cross_entropy, torch.compile(cross_entropy, fullgraph=True)):
+
+    def double(x: Any) -> Any:
+        return cross_entropy(2 * x, target, **given)
+
+    for loss_of in (double, torch.compile(double, backend="aot_eager", fullgraph=True)):
         x.grad = None
-        loss = loss_of(2 * x, target, **given)
+        loss = loss_of(x)
         loss.backward()
         found.append((loss.detach(), x.grad))
     torch.testing.assert_close(*found, rtol=1e-15, atol=0)
@@ -206,7 +215,7 @@ def test_nothing_is_differentiated_without_need() -> None:
 def test_dtypes_follow_torch() -> None:
     x, q, w = torch.randn(3, 5), torch.rand(3, 5), torch.rand(5)
     for a, b, c in itertools.product(FLOATS, repeat=3):
-        start = x.to(a).requires_grad_()
+        start = x.clone().to(a).requires_grad_()
         given = start, q.to(b), w.to(c)
         ours, theirs = cross_entropy(*given), F.cross_entropy(*given)
         assert ours.dtype == theirs.dtype
@@ -237,7 +246,7 @@ def test_old_words() -> None:
             continue
         with pytest.warns(UserWarning, match="reduction="):
             ours = cross_entropy(x, labels, None, pair[0], -100, pair[1])
-        with pytest.warns(UserWarning):
+        with pytest.warns(UserWarning, match="deprecated"):
             theirs = F.cross_entropy(x, labels, None, pair[0], -100, pair[1])
         torch.testing.assert_close(ours, theirs)
 
@@ -266,7 +275,3 @@ def test_bad_input_is_refused(fault: str) -> None:
     arguments, options, kind, words = WRONG[fault]
     with pytest.raises(kind, match=words):
         cross_entropy(*arguments, **options)
-    with pytest.raises((ValueError, TypeError, RuntimeError, IndexError, NotImplementedError)):
-        if fault in ("another device", "a weight to learn"):
-            raise ValueError("torch computes there, or raises only in backward")
-        F.cross_entropy(*arguments, **options)
