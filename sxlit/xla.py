@@ -5,8 +5,10 @@
 # %% ../book/15_jax.ipynb #xla-imports
 from __future__ import annotations
 
+import contextlib
 import ctypes
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from typing import Any
 
@@ -27,6 +29,8 @@ DTYPES = {
     10: np.float16, 11: np.float32, 12: np.float64, 16: ml_dtypes.bfloat16,
 }  # fmt: skip
 EXECUTE, INVALID_ARGUMENT = 3, 3
+DEFAULT_ENVIRONMENT = c_void_p(-1)  # C's FE_DFL_ENV
+FRESH, PAGE, HUGE_PAGES = 2**25, 4096, 14  # bytes, bytes, Linux' MADV_HUGEPAGE
 MAJOR, MINOR = 0, 3  # the version of the interface
 kept: list[Any] = []  # what XLA calls must not be collected
 
@@ -134,8 +138,38 @@ def handle(function: Function, frame: Any) -> None:
     for side, writeable in ((frame.arguments, False), (frame.results, True)):
         each = side.each[: side.count]
         sides.append([as_array(address, writeable=writeable) for address in each])
+    for array in sides[1]:
+        ask_for_large_pages(array)
     text = Text.from_address(frame.attributes.each[0])
-    function(*sides, ctypes.string_at(text.start, text.length).decode())
+    with gradual_underflow():
+        function(*sides, ctypes.string_at(text.start, text.length).decode())
+
+
+# %% ../book/15_jax.ipynb #floating-point
+@contextlib.contextmanager
+def gradual_underflow() -> Iterator[None]:
+    """Compute as IEEE 754 wants it, whatever the calling thread does."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    found, libm = ctypes.create_string_buffer(64), ctypes.CDLL("libm.so.6")
+    libm.fegetenv(found)
+    libm.fesetenv(DEFAULT_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        libm.fesetenv(found)
+
+
+# %% ../book/15_jax.ipynb #pages
+def ask_for_large_pages(array: Array) -> None:
+    """Tell Linux that pages of 2 MiB would do for a large result."""
+    if array.nbytes < FRESH or not sys.platform.startswith("linux"):
+        return
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = (c_void_p, c_size_t, c_int)
+    start = -(-array.ctypes.data // PAGE) * PAGE
+    advise(start, array.ctypes.data + array.nbytes - start, HUGE_PAGES)
 
 
 # %% ../book/15_jax.ipynb #register
