@@ -12,7 +12,8 @@ import nox
 ROOT = Path(__file__).parent
 CONSTRAINTS = ("-c", "constraints.txt")
 CHECKED = ("sxlit", "conformance", "tests", "tools", "benchmarks", "book/_ext")
-# Chapter 11 makes one run in NumPy and in each of these, a notebook each.
+# A notebook whose name ends in one of these runs in its environment, all others in
+# "book": chapter 11 makes one run in each, chapter 15 has a drop-in for two.
 NOTEBOOKS = {
     "torch": ("torch",),
     "tensorflow": ("tensorflow-cpu",),
@@ -21,10 +22,11 @@ NOTEBOOKS = {
 }
 FRAMEWORKS = {
     "sxlit": (("sxlit", "sxlit-fast", "numpy-naive"), ("numba", "scipy")),
-    "torch": (("torch",), ("torch",)),
+    "torch": (("torch", "sxlit-torch"), ("torch", "numba")),
     "tensorflow": (("tensorflow",), ("tensorflow-cpu",)),
-    "jax": (("jax",), ("jax", "optax")),
+    "jax": (("jax", "sxlit-jax"), ("jax", "optax", "numba")),
 }
+DROP_INS = ("torch", "jax")  # sxlit.NAME, which only its own environment can import
 # Who is timed beside sxlit.fast, in an environment each.
 ROOMS = {
     "torch": ("scipy", "torch", "onnx", "onnxruntime"),
@@ -95,7 +97,8 @@ def tests(session: nox.Session) -> None:
     install(session, "-e", ".[conformance,book,fast]", "pytest", "pytest-xdist")
     session.install(*CONSTRAINTS, "hypothesis", "nbdev", "nbval", "nbclient", "ruff")
     session.install(*CONSTRAINTS, "matplotlib")
-    everything = ["-n", "2", "tests", "sxlit", "--theorems"]
+    strangers = [f"--ignore=sxlit/{name}.py" for name in DROP_INS]
+    everything = ["-n", "2", "tests", "sxlit", *strangers, "--theorems"]
     match session.posargs:
         case []:
             arguments = [*everything, "check"]
@@ -109,7 +112,10 @@ def tests(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("part", list(NOTEBOOKS), ids=list(NOTEBOOKS))
 def notebooks(session: nox.Session, part: str) -> None:
-    """Execute every notebook and compare with its outputs; `-- --write` stores them."""
+    """Execute every notebook and compare with its outputs; `-- --write` stores them.
+
+    The environments that a drop-in needs run its tests, too.
+    """
     write = session.posargs[:1] == ["--write"]
     chosen = chapters(part, session.posargs[write:])
     if not chosen:
@@ -123,15 +129,18 @@ def notebooks(session: nox.Session, part: str) -> None:
     session.run("python", "tools/notebooks.py", *chosen)
     spread = ("-n", "2", "--dist", "loadscope") if len(chosen) > 1 else ()
     session.run("pytest", "--nbval", "--nbval-current-env", *spread, *chosen)
+    if part in DROP_INS and not session.posargs:
+        module, laws = f"sxlit/{part}.py", f"tests/frameworks/test_{part}.py"
+        session.run("pytest", "-n", "2", "--doctest-modules", module, laws)
 
 
 def chapters(part: str, asked: list[str]) -> list[str]:
     """The notebooks that run in one environment; of those asked for, if any are."""
     paths = sorted((ROOT / "book").glob("*.ipynb"))
-    own = {p for p in paths if p.stem.removeprefix("11_digits_") == part}
+    frameworks = set(NOTEBOOKS) - {"book"}
+    own = {path for path in paths if path.stem.rpartition("_")[2] == part}
     if part == "book":
-        framework = {f"11_digits_{name}" for name in NOTEBOOKS}
-        own = {path for path in paths if path.stem not in framework}
+        own = {p for p in paths if p.stem.rpartition("_")[2] not in frameworks}
     wanted = {(ROOT / name).resolve() for name in asked} or own
     if strangers := wanted - set(paths):
         raise SystemExit(
@@ -180,8 +189,10 @@ def conformance(session: nox.Session, framework: str) -> None:
     session.env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     session.env["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     session.run("python", "tools/records.py", *session.posargs, *adapters)
+    drop_ins = {f"sxlit-{name}" for name in DROP_INS}
+    climbers = [name for name in adapters if name not in drop_ins]
     further = ("scipy",) if framework == "sxlit" else ()
-    session.run("python", "tools/ladder.py", *session.posargs, *adapters, *further)
+    session.run("python", "tools/ladder.py", *session.posargs, *climbers, *further)
 
 
 @nox.session(default=False)
@@ -242,6 +253,7 @@ def bench(session: nox.Session, room: str) -> None:
     """Time the library against others; ratios of one run, never a verdict."""
     install(session, "-e", ".[fast]", *ROOMS.get(room, ("scipy", "torch")))
     table = ROOT / ".cache" / "bench" / f"{room}.csv"
+    training = ROOT / ".cache" / "training" / f"{room}.csv"
     match room:
         case "core":
             session.run("python", "benchmarks/ratio.py")
@@ -249,8 +261,14 @@ def bench(session: nox.Session, room: str) -> None:
             session.run("python", "benchmarks/logsumexp.py", *session.posargs)
         case "book":  # the measurements, and the chapter that draws them
             session.run("python", "benchmarks/fast.py", "--join", str(table.parent))
+            folder = str(training.parent)
+            session.run("python", "benchmarks/training.py", "--join", folder)
             session.install(*CONSTRAINTS, "nbclient", "ipykernel", "matplotlib")
-            chapter = "book/13_fastest_loss.ipynb"
-            session.run("python", "tools/notebooks.py", "--write", chapter)
+            pages = ("book/13_fastest_loss.ipynb", "book/15_training_loop.ipynb")
+            session.run("python", "tools/notebooks.py", "--write", *pages)
         case _:
             session.run("python", "benchmarks/fast.py", room, "--csv", str(table))
+            if room in DROP_INS:
+                session.install(*CONSTRAINTS, "scikit-learn")
+                script = "benchmarks/training.py"
+                session.run("python", script, room, "--csv", str(training))

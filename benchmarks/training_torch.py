@@ -71,6 +71,22 @@ def layer_steps(features: Any, labels: Any, weights: Any) -> dict[str, Step]:
     return {name: run(loss_of) for name, loss_of in losses().items()}
 
 
+def loss_steps(features: Any, labels: Any, weights: Any) -> dict[str, Step]:
+    """Loss and gradient of the layer's first logits."""
+    logits = torch.from_numpy(features @ weights.T).requires_grad_()
+    y = torch.from_numpy(labels)
+
+    def run(loss_of: Any) -> Step:
+        def step(number: int) -> float:
+            logits.grad = None
+            return backward(logits, y, loss_of, None)
+
+        return step
+
+    found = losses().items()
+    return {name: run(loss_of) for name, loss_of in found if loss_of is not None}
+
+
 def backward(logits: Any, labels: Any, loss_of: Any, given: Any) -> float:
     """Back through the network, from the loss or from a gradient that is given."""
     if loss_of is None:
@@ -78,7 +94,7 @@ def backward(logits: Any, labels: Any, loss_of: Any, given: Any) -> float:
         return 0.0
     loss = loss_of(logits, labels)
     loss.backward()
-    return float(loss)
+    return float(loss.detach())
 
 
 def descend(weights: Any, rate: float) -> None:

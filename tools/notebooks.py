@@ -4,8 +4,8 @@
     python tools/notebooks.py --write [NOTEBOOK ...]    run from top to bottom, and save
 
 With --write, chapter 11 also keeps its loss curves, which it only compares otherwise.
-Only 11_digits_NAME.ipynb may import the framework NAME: it runs in an environment of
-its own, and the others must run without.
+Only a notebook whose name ends in _NAME may import the framework NAME: it runs in an
+environment of its own, and the others must run without.
 
 nbval compares what a cell prints with what is committed, but it passes a cell that was
 committed unrun, and it says nothing about magics, tags that switch it off, or files
@@ -140,9 +140,9 @@ def _foreign_imports(source: str, stem: str) -> Iterator[str]:
     plain = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
     parts = {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
     imported = {module.split(".")[0] for module in plain | parts}
-    own = FRAMEWORKS.get(stem.removeprefix("11_digits_"), set())
+    own = FRAMEWORKS.get(stem.rpartition("_")[2], set())
     for module in sorted(imported & set().union(*FRAMEWORKS.values()) - own):
-        yield f"imports {module}, which only its own 11_digits_*.ipynb may"
+        yield f"imports {module}, which only a page of its own environment may"
 
 
 def _any_cell(cell: Any) -> Iterator[str]:
