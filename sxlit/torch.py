@@ -183,7 +183,7 @@ def pull_back(ctx: Any, g: Tensor | None, v: Tensor | None) -> tuple[Any, ...]:
             slope = operator(x)(*given, *ctx.mode, True)[1]
         to_x.append(scaled(slope, g))
     if ctx.needs_input_grad[0] and v is not None:
-        to_x.append(torch.ops.sxlit.cross_entropy_hvp(*given, v, *ctx.mode))
+        to_x.append(operator(x, 2)(*given, v, *ctx.mode))
     if ctx.needs_input_grad[1]:
         share = share_of_targets(x, weight, *ctx.mode[1:])
         if g is not None:
@@ -244,7 +244,7 @@ def pull_back_product(ctx: Any, g: Tensor) -> tuple[Any, ...]:
         share = share_of_targets(x, weight, *ctx.mode[1:])
         to_target = share * (mean(g * v) - mean(g) * mean(v))
     if ctx.needs_input_grad[3]:
-        to_v = torch.ops.sxlit.cross_entropy_hvp(*given, g, *ctx.mode)
+        to_v = operator(x, 2)(*given, g, *ctx.mode)
     return to_x, to_target, None, to_v, None, None, None
 
 
@@ -265,11 +265,11 @@ def one_by_one(call: Callable[..., Any], info: Any, places: Any, *given: Any) ->
 def vmap_loss(info: Any, places: Any, *given: Any) -> Any:
     *given_, wanted = given
     wanted = wanted or given[0].requires_grad  # which only this level may know
-    return one_by_one(torch.ops.sxlit.cross_entropy, info, places, *given_, wanted)
+    return one_by_one(operator(given[0]), info, places, *given_, wanted)
 
 
 def vmap_product(info: Any, places: Any, *given: Any) -> Any:
-    return one_by_one(torch.ops.sxlit.cross_entropy_hvp, info, places, *given)
+    return one_by_one(operator(given[0], 2), info, places, *given)
 
 
 # %% ../book/15_torch.ipynb #register
@@ -310,24 +310,30 @@ register(
 
 # %% ../book/15_torch.ipynb #short-way
 class Loss(torch.autograd.Function):  # type: ignore[misc]
-    """`loss_and_slope` for tensors that are nothing else."""
+    """`loss_and_slope`, its derivative and its batches."""
 
-    @staticmethod
-    def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
-        output = loss_and_slope(*given)
-        remember(ctx, given, output)
-        return output
-
+    forward = staticmethod(loss_and_slope)
+    setup_context = staticmethod(remember)
     backward = staticmethod(pull_back)
+    vmap = staticmethod(vmap_loss)
 
 
-def operator(x: Tensor) -> Callable[..., Any]:
-    """The way to the loss: short, or through PyTorch's library."""
+class Product(torch.autograd.Function):  # type: ignore[misc]
+    """`hessian_product`, its derivative and its batches."""
+
+    forward = staticmethod(hessian_product)
+    setup_context = staticmethod(remember_product)
+    backward = staticmethod(pull_back_product)
+    vmap = staticmethod(vmap_product)
+
+
+def operator(x: Tensor, order: int = 1) -> Callable[..., Any]:
+    """The way to the loss, or to its Hessian's product: by the library while traced."""
     plain = type(x) is torch.Tensor or type(x) is torch.nn.Parameter
-    transformed = torch._C._are_functorch_transforms_active()
-    if plain and not transformed and not torch.compiler.is_compiling():
-        return Loss.apply  # type: ignore[no-any-return]
-    return torch.ops.sxlit.cross_entropy  # type: ignore[no-any-return]
+    if plain and not torch.compiler.is_compiling():
+        return (Loss if order == 1 else Product).apply  # type: ignore[no-any-return]
+    names = torch.ops.sxlit
+    return names.cross_entropy if order == 1 else names.cross_entropy_hvp  # type: ignore[no-any-return]
 
 
 # %% ../book/15_torch.ipynb #checks
