@@ -40,7 +40,6 @@ def runs(
     def run(name: str, loss_of: Any) -> Step:
         state = jax.tree.map(jnp.array, weights)
 
-        @jax.jit
         def step(weights: Any, inputs: Any, labels: Any) -> Any:
             def total(weights: Any) -> Any:
                 return loss_of(logits_of(weights, inputs), labels)
@@ -48,9 +47,11 @@ def runs(
             value, slope = jax.value_and_grad(total)(weights)
             return jax.tree.map(lambda w, s: w - rate * s, weights, slope), value
 
+        compiled = jax.jit(step)
+
         def one(number: int) -> float:
             nonlocal state
-            state, value = jax.block_until_ready(step(state, *batch(number)))
+            state, value = jax.block_until_ready(compiled(state, *batch(number)))
             return 0.0 if name == "no loss" else float(value)
 
         return one

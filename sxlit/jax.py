@@ -110,7 +110,8 @@ def pair_tangent(mode: Mode, primals: Any, tangents: Any) -> tuple[Any, Any]:
     v = direction(primals, tangents)
     loss, slope = pair_of(mode, *primals)
     moved = (slope * v).sum(mode[0] if mode[3] == "none" else None)
-    return (loss, slope), (moved, product(mode, *primals, v))
+    logits, targets, weight = primals
+    return (loss, slope), (moved, product(mode, logits, targets, weight, v))
 
 
 loss_of.defjvp(loss_tangent, symbolic_zeros=True)
@@ -235,7 +236,8 @@ def check_shapes(
     logits: Any, targets: Any, axis: int, options: Options
 ) -> tuple[int, int | None]:
     """Let `sxlit` refuse what does not fit; the axis and the ignored label as int."""
-    shape, weight, ignored = logits.shape, options.weight, options.ignore_index
+    shape, ignored = logits.shape, options.ignore_index
+    weight: Any = options.weight
     try:
         place = range(logits.ndim)[axis]
         lead = shape[:place] + shape[place + 1 :]

@@ -331,9 +331,9 @@ def operator(x: Tensor, order: int = 1) -> Callable[..., Any]:
     """The way to the loss, or to its Hessian's product: by the library while traced."""
     plain = type(x) is torch.Tensor or type(x) is torch.nn.Parameter
     if plain and not torch.compiler.is_compiling():
-        return (Loss if order == 1 else Product).apply  # type: ignore[no-any-return]
+        return (Loss if order == 1 else Product).apply
     names = torch.ops.sxlit
-    return names.cross_entropy if order == 1 else names.cross_entropy_hvp  # type: ignore[no-any-return]
+    return names.cross_entropy if order == 1 else names.cross_entropy_hvp
 
 
 # %% ../book/15_torch.ipynb #checks

@@ -142,7 +142,8 @@ def handle(function: Function, frame: Any) -> None:
         ask_for_large_pages(array)
     text = Text.from_address(frame.attributes.each[0])
     with gradual_underflow():
-        function(*sides, ctypes.string_at(text.start, text.length).decode())
+        words = ctypes.string_at(text.start, text.length).decode()
+        function(sides[0], sides[1], words)
 
 
 # %% ../book/15_jax.ipynb #floating-point
@@ -180,8 +181,7 @@ def register(name: str, function: Function) -> None:
     """
     import jax
 
-    @ctypes.CFUNCTYPE(c_void_p, POINTER(Frame))
-    def handler(frame: Any) -> Any:
+    def answer(frame: Any) -> Any:
         try:
             handle(function, frame.contents)
         except Exception as error:
@@ -191,6 +191,7 @@ def register(name: str, function: Function) -> None:
             return frame.contents.library.contents.fault(ctypes.byref(fault))
         return None
 
+    handler = ctypes.CFUNCTYPE(c_void_p, POINTER(Frame))(answer)
     kept.append(handler)
     address = ctypes.cast(handler, c_void_p).value
     capsule = jax.ffi.pycapsule(address)

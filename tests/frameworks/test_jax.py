@@ -12,10 +12,10 @@ import numpy as np
 import optax
 import pytest
 from jax.test_util import check_grads
-from sxlit.jax import cross_entropy
 
 import sxlit
 from sxlit import fast
+from sxlit.jax import cross_entropy
 
 jax.config.update("jax_enable_x64", True)
 SHAPES = (((5,), 0), ((4, 5), -1), ((5, 4), 0), ((3, 5, 2), 1))
