@@ -292,7 +292,7 @@ def cross_entropy(
         TypeError: as `sxlit.cross_entropy`, or logits that are not floating.
         ValueError: as `sxlit.cross_entropy`, or arrays that are not on a CPU.
         NotImplementedError: a derivative in targets or weights.
-        JaxRuntimeError: a label that is not a class, weights out of range; when the
+        RuntimeError: a label that is not a class, weights out of range; when the
             step runs.
 
     At the edges: as `sxlit.cross_entropy`.

@@ -7,7 +7,6 @@ for others. The entry is the same; signature and docstring come from the source.
 from __future__ import annotations
 
 import ast
-import inspect
 from pathlib import Path
 
 from docutils import nodes
@@ -17,21 +16,33 @@ from sphinx.util.docutils import SphinxDirective
 
 import sxlit
 
+MODULES = frozenset({"sxlit.torch", "sxlit.jax"})
 PACKAGE = Path(sxlit.__file__).parent
 
 
-def read(path: str) -> tuple[str, list[str]]:
-    """The signature without annotations, and the lines of the docstring."""
-    _, module, name = path.split(".")
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
-    for function in tree.body:
-        if isinstance(function, ast.FunctionDef) and function.name == name:
-            arguments = function.args
-            for argument in (*arguments.args, *arguments.kwonlyargs):
-                argument.annotation = None
-            text = inspect.cleandoc(ast.get_docstring(function) or "")
-            return f"{path}({ast.unparse(arguments)})", text.splitlines()
-    raise LookupError(f"sxlit/{module}.py has no function {name}")
+class Entry:
+    """A function that was read, not imported: its signature and its docstring."""
+
+    def __init__(self, path: str, function: ast.FunctionDef) -> None:
+        arguments = function.args
+        for argument in (*arguments.args, *arguments.kwonlyargs):
+            argument.annotation = None
+        self.signature = f"{path}({ast.unparse(arguments)})"
+        self.__doc__ = ast.get_docstring(function)
+
+
+def entries(module: str) -> dict[str, Entry]:
+    """What the module's __all__ promises, by the path under which it is imported."""
+    path = PACKAGE / f"{module.removeprefix('sxlit.')}.py"
+    tree, promised = ast.parse(path.read_text("utf-8")), []
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            promised = ast.literal_eval(node.value)
+    return {
+        f"{module}.{node.name}": Entry(f"{module}.{node.name}", node)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name in promised
+    }
 
 
 class DropIn(SphinxDirective):
@@ -41,11 +52,16 @@ class DropIn(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         path = self.arguments[0]
-        signature, lines = read(path)
+        entry = entries(path.rpartition(".")[0])[path]
+        lines = (entry.__doc__ or "").splitlines()
         self.env.app.emit(
             "autodoc-process-docstring", "function", path, None, {}, lines
         )
-        text = [f".. py:function:: {signature}", "", *(f"   {line}" for line in lines)]
+        text = [
+            f".. py:function:: {entry.signature}",
+            "",
+            *(f"   {line}" for line in lines),
+        ]
         found = nodes.Element()
         self.state.nested_parse(StringList(text, source=path), 0, found)
         return found.children
