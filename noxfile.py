@@ -22,10 +22,11 @@ NOTEBOOKS = {
 }
 FRAMEWORKS = {
     "sxlit": (("sxlit", "sxlit-fast", "numpy-naive"), ("numba", "scipy")),
-    "torch": (("torch",), ("torch",)),
+    "torch": (("torch", "sxlit-torch"), ("torch", "numba")),
     "tensorflow": (("tensorflow",), ("tensorflow-cpu",)),
-    "jax": (("jax",), ("jax", "optax")),
+    "jax": (("jax", "sxlit-jax"), ("jax", "optax", "numba")),
 }
+DROP_INS = ("torch", "jax")  # sxlit.NAME, which only its own environment can import
 # Who is timed beside sxlit.fast, in an environment each.
 ROOMS = {
     "torch": ("scipy", "torch", "onnx", "onnxruntime"),
@@ -98,7 +99,8 @@ def tests(session: nox.Session) -> None:
     install(session, "-e", ".[conformance,book,fast]", "pytest", "pytest-xdist")
     session.install(*CONSTRAINTS, "hypothesis", "nbdev", "nbval", "nbclient", "ruff")
     session.install(*CONSTRAINTS, "matplotlib")
-    everything = ["-n", "2", "tests", "sxlit", "--theorems"]
+    strangers = [f"--ignore=sxlit/{name}.py" for name in DROP_INS]
+    everything = ["-n", "2", "tests", "sxlit", *strangers, "--theorems"]
     match session.posargs:
         case []:
             arguments = [*everything, "check"]
@@ -112,7 +114,10 @@ def tests(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("part", list(NOTEBOOKS), ids=list(NOTEBOOKS))
 def notebooks(session: nox.Session, part: str) -> None:
-    """Execute every notebook and compare with its outputs; `-- --write` stores them."""
+    """Execute every notebook and compare with its outputs; `-- --write` stores them.
+
+    The environments that a drop-in needs run its tests, too.
+    """
     write = session.posargs[:1] == ["--write"]
     chosen = chapters(part, session.posargs[write:])
     if not chosen:
@@ -126,6 +131,9 @@ def notebooks(session: nox.Session, part: str) -> None:
     session.run("python", "tools/notebooks.py", *chosen)
     spread = ("-n", "2", "--dist", "loadscope") if len(chosen) > 1 else ()
     session.run("pytest", "--nbval", "--nbval-current-env", *spread, *chosen)
+    if part in DROP_INS and not session.posargs:
+        module, laws = f"sxlit/{part}.py", f"tests/frameworks/test_{part}.py"
+        session.run("pytest", "-n", "2", "--doctest-modules", module, laws)
 
 
 def room(page: str) -> str:
@@ -186,8 +194,10 @@ def conformance(session: nox.Session, framework: str) -> None:
     session.env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     session.env["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     session.run("python", "tools/records.py", *session.posargs, *adapters)
+    drop_ins = {f"sxlit-{name}" for name in DROP_INS}
+    climbers = [name for name in adapters if name not in drop_ins]
     further = ("scipy",) if framework == "sxlit" else ()
-    session.run("python", "tools/ladder.py", *session.posargs, *adapters, *further)
+    session.run("python", "tools/ladder.py", *session.posargs, *climbers, *further)
 
 
 @nox.session(default=False)
@@ -254,6 +264,7 @@ def bench(session: nox.Session, room: str) -> None:
     install(session, "-e", ".[fast]", *packages)
     table = ROOT / ".cache" / "bench" / f"{room}.csv"
     layers = table.parent / "layers"
+    training = ROOT / ".cache" / "training" / f"{room}.csv"
     match room:
         case "layer-torch" | "layer-jax":
             name = room.removeprefix("layer-")
@@ -267,8 +278,15 @@ def bench(session: nox.Session, room: str) -> None:
             session.run("python", "benchmarks/fast.py", "--join", str(table.parent))
             session.run("python", "benchmarks/steps.py", "--write")
             session.run("python", "benchmarks/linear.py", "--join", str(layers))
+            folder = str(training.parent)
+            session.run("python", "benchmarks/training.py", "--join", folder)
             session.install(*CONSTRAINTS, "nbclient", "ipykernel", "matplotlib")
-            pages = "book/13_fastest_loss.ipynb", "book/14_million_classes.ipynb"
+            drawn = ("13_fastest_loss", "14_million_classes", "15_training_loop")
+            pages = [f"book/{chapter}.ipynb" for chapter in drawn]
             session.run("python", "tools/notebooks.py", "--write", *pages)
         case _:
             session.run("python", "benchmarks/fast.py", room, "--csv", str(table))
+            if room in DROP_INS:
+                session.install(*CONSTRAINTS, "scikit-learn")
+                script = "benchmarks/training.py"
+                session.run("python", script, room, "--csv", str(training))

@@ -11,6 +11,7 @@ from sxlit_book import (
     cells,
     checks,
     docstrings,
+    drop_ins,
     formulas,
     markup,
     numbers,
@@ -22,7 +23,7 @@ from sxlit_book import (
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register every part; each is one file and one idea."""
     text = (cells, captions, docstrings, markup, formulas)
-    parts = (*text, api, numbers, checks, site, tabs)
+    parts = (*text, api, drop_ins, numbers, checks, site, tabs)
     for part in parts:
         part.register(app)
     return {

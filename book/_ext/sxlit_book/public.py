@@ -7,6 +7,8 @@ from importlib import import_module
 from inspect import isclass, isroutine
 from typing import Any
 
+from sxlit_book import drop_ins
+
 
 def names(modules: Iterable[str]) -> Mapping[str, Any]:
     """`{"sxlit.softmax": <function>, ...}`: what the modules' __all__ promise.
@@ -16,6 +18,9 @@ def names(modules: Iterable[str]) -> Mapping[str, Any]:
     """
     found: dict[str, Any] = {}
     for module_name in modules:
+        if module_name in drop_ins.MODULES:
+            found.update(drop_ins.entries(module_name))
+            continue
         module = import_module(module_name)
         if not hasattr(module, "__all__"):
             raise AttributeError(
