@@ -60,7 +60,7 @@ def absorb(
         for i in range(min(side, len(x) - first)):
             row, r, m, t = x[first + i], first + i, np.float64(shifts[i]), tails[i]
             if not np.isfinite(t):  # no finite maximum, or NaN
-                m, t = np.nan if np.isnan(row).any() else m, 0.0
+                m, t = np.float64(np.nan) if np.isnan(row).any() else m, 0.0
             if 0 <= y[r] - start < row.size:
                 own[r] = row[y[r] - start]
             if m > tops[0, r]:
