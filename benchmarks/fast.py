@@ -37,24 +37,31 @@ FIELDS = (
     "best_ms",
     "processor",
 )
-SECONDS = 0.8  # for one table of calls that take turns
+TURNS, TURN = 5, 0.03  # turns of so many seconds, of two calls at least
 TARGET = Path(__file__).resolve().parent.parent / "book" / "_data" / "fast.csv"
 Calls = Mapping[tuple[str, str], Callable[[], Any]]  # provider, form
 
 
 def take_turns(calls: Calls) -> dict[tuple[str, str], list[float]]:
-    """Call one after the other, again and again; the times of each in milliseconds."""
+    """Let one after the other call for a while, in turns; all times in milliseconds.
+
+    A turn has several calls, of which the first is not counted: threads of the one
+    before may still be spinning, and its arrays fill the caches.
+    """
     times: dict[tuple[str, str], list[float]] = {name: [] for name in calls}
     for call in calls.values():
-        call()
-        call()  # compilation, caches, threads
+        call()  # compilation, threads
     gc.collect()
-    end = time.perf_counter() + SECONDS
-    while time.perf_counter() < end or len(next(iter(times.values()))) < 5:
+    for _ in range(TURNS):
         for name, call in calls.items():
-            start = time.perf_counter()
             call()
-            times[name].append(1e3 * (time.perf_counter() - start))
+            end = time.perf_counter() + TURN
+            taken = times[name]
+            fewest = len(taken) + 2
+            while len(taken) < fewest or time.perf_counter() < end:
+                start = time.perf_counter()
+                call()
+                taken.append(1e3 * (time.perf_counter() - start))
     return times
 
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 __all__ = ["over_rows"]
 
 # %% ../book/13_fastest_loss.ipynb #crew
-ALONE = 2**17  # numbers that one thread does sooner than it calls another
+ALONE = 2**18  # numbers that one thread does sooner than it calls another
 TURN = 2**16  # numbers that are worth a turn
 SHARES = 4  # blocks of rows for each thread, so that a late one delays nobody
 
