@@ -17,7 +17,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "conformance/README.md")
 
 def test_the_example_of_the_library_runs_and_gives_its_number() -> None:
     """Each statement runs; the loss is the number that its comment states."""
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names: dict[str, Any] = {}
     values = {}
     for node in ast.parse(example).body:
@@ -35,6 +35,20 @@ def test_the_example_of_the_library_runs_and_gives_its_number() -> None:
     assert p[1, 2] == 0
     (bound,) = (value for code, value in values.items() if "bounds" in code)
     assert 0 < bound < 1e-6
+
+
+def test_what_the_training_script_imports_is_there() -> None:
+    """Two of the modules need a framework, so their source is looked at."""
+    _, script = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    asked = ast.parse(script).body
+    assert len(asked) == 3
+    for node in asked:
+        assert isinstance(node, ast.ImportFrom)
+        assert node.module is not None
+        path = ROOT / f"{node.module.replace('.', '/')}.py"
+        found = ast.parse(path.read_text("utf-8")).body
+        functions = {f.name for f in found if isinstance(f, ast.FunctionDef)}
+        assert {alias.name for alias in node.names} <= functions
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -22,12 +22,15 @@ import ladder  # noqa: E402
 import zero  # noqa: E402
 
 FILES = sorted((ROOT / "conformance/sxlit_conformance/records").glob("*-cpu.jsonl"))
+# A drop-in answers by sxlit.fast, which has climbed.
+DROP_INS = {"sxlit-torch", "sxlit-jax"}
 LADDERS = {one["adapter"]: one for one in zero.ladders(ladder.KEPT)}
 
 
 @pytest.fixture(scope="module")
 def records() -> list[Record]:
-    return [one for path in FILES for one in record.read(path)]
+    every = [one for path in FILES for one in record.read(path)]
+    return [one for one in every if one.header["adapter"] not in DROP_INS]
 
 
 def test_whoever_has_a_record_has_a_ladder_of_the_same_versions(
