@@ -222,7 +222,7 @@ def browser(session: nox.Session) -> None:
 @nox.session(default=False)
 def pdf(session: nox.Session) -> None:
     """Print the book to _build/sxlit.pdf through headless Chromium."""
-    install(session, "-e", ".[conformance,book]")
+    install(session, "-e", ".[conformance,book,fast]")
     session.run("python", "tools/pdf.py", *session.posargs)
 
 

@@ -223,6 +223,20 @@ def test_exports() -> None:
     assert found[1].label == "cell-3-softmax"
 
 
+def test_pages_of_one_chapter_keep_their_anchors_apart() -> None:
+    assert notebook.label("15_training_loop", "Loss") == "cell-15-loss"
+    assert notebook.label("15_torch", "loss") == "cell-15-torch-loss"
+    assert notebook.label("15_jax", "loss") == "cell-15-jax-loss"
+
+
+def test_two_cells_with_one_anchor_are_an_error(tmp_path: Path) -> None:
+    index = INDEX.replace("03_floating_point", "03_floating_point\n3_again")
+    write(tmp_path, **{"3_again.ipynb": json.dumps(CHAPTER), "index.md": index})
+    done = sphinx(tmp_path)
+    assert done.returncode != 0
+    assert "expected one cell with the anchor cell-3-" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("docname", "number", "words"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -248,6 +249,30 @@ def test_nbval_sees_an_exception(tmp_path: Path) -> None:
     assert "1 failed, 2 passed" in done.stdout
     assert "book/01_sums.ipynb::Cell 2" in done.stdout
     assert "ZeroDivisionError" in done.stdout
+
+
+@pytest.mark.parametrize(("deaths", "status"), [(1, 0), (2, 0), (3, 1)])
+def test_a_kernel_that_dies_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, status: int
+) -> None:
+    profile = tmp_path / "profile_default"
+    profile.mkdir()
+    (profile / "ipython_kernel_config.py").write_text(
+        "import os, pathlib, sys\n"
+        f"grave = pathlib.Path({str(tmp_path)!r}, 'deaths')\n"
+        "dead = int(grave.read_text()) if grave.exists() else 0\n"
+        f"if dead < {deaths}:\n"
+        "    grave.write_text(str(dead + 1))\n"
+        "    print('no port for me', file=sys.stderr, flush=True)\n"
+        "    os._exit(1)\n"
+    )
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    save(tmp_path, notebook(code("figure", PLOT, FIGURE)))
+    shutil.copy(ROOT / "book" / "conftest.py", tmp_path / "book")
+    done = nbval(tmp_path)
+    assert done.returncode == status, done.stdout
+    assert (tmp_path / "deaths").read_text() == str(deaths)
+    assert "kernel 3 of 3 said: no port for me" in done.stdout or not status
 
 
 def test_write_runs_and_saves(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 
 from sxlit_book import notebook
+
+logger = logging.getLogger(__name__)
 
 
 def of(env: BuildEnvironment) -> Mapping[str, notebook.Export]:
@@ -21,12 +24,22 @@ def of(env: BuildEnvironment) -> Mapping[str, notebook.Export]:
 
 def _collect(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     paths = {name: Path(env.doc2path(name)) for name in sorted(env.found_docs)}
-    found = {
-        export.label: export
-        for name, path in paths.items()
-        if path.suffix == ".ipynb"
-        for export in notebook.exports(json.loads(path.read_text("utf-8")), name)
-    }
+    found: dict[str, notebook.Export] = {}
+    for name, path in paths.items():
+        if path.suffix != ".ipynb":
+            continue
+        for export in notebook.exports(json.loads(path.read_text("utf-8")), name):
+            if export.label in found:
+                logger.warning(
+                    "expected one cell with the anchor %s, got two, on %s and on %s: "
+                    "give one of the cells another id",
+                    export.label,
+                    found[export.label].docname,
+                    name,
+                    type="sxlit",
+                    subtype="cells",
+                )
+            found[export.label] = export
     env.sxlit_exports = found  # type: ignore[attr-defined]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 _DIRECTIVE = re.compile(r"#\s?\|\s*(\w+)\s*(.*?)\s*$")
 _HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*\s*$")
 _EXPORTS = {"export": False, "exports": False, "exporti": True}
+_FRAMEWORKS = ("torch", "tensorflow", "jax")
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,12 @@ def chapter_words(docname: str) -> str:
 
 
 def label(docname: str, cell: str) -> str:
-    """The anchor of a cell."""
-    return f"cell-{chapter(docname) or docname}-{cell}".lower()
+    """The anchor of a cell: `cell-3-softmax`.
+
+    A chapter has further pages, one a framework: on `15_jax` it is `cell-15-jax-loss`.
+    """
+    page, last = chapter(docname) or docname, docname.rpartition("_")[2]
+    return "-".join(["cell", page, *{last}.intersection(_FRAMEWORKS), cell]).lower()
 
 
 def split(source: str) -> tuple[dict[str, str], str]:

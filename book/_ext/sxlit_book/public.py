@@ -30,9 +30,14 @@ def names(modules: Iterable[str]) -> Mapping[str, Any]:
         for name in module.__all__:
             value = getattr(module, name)
             known = any(value is other for other in found.values())
-            if (isroutine(value) or isclass(value)) and not known:
+            if _documented(value) and not known:
                 found[f"{module_name}.{name}"] = value
     return found
+
+
+def _documented(value: object) -> bool:
+    """Whether it is a function or a class; Numba's instructions wrap a function."""
+    return isroutine(value) or isclass(value) or hasattr(value, "__wrapped__")
 
 
 def undocumented(public: Mapping[str, Any]) -> list[str]:
