@@ -23,11 +23,11 @@ PACKAGE = Path(sxlit.__file__).parent
 class Entry:
     """A function that was read, not imported: its signature and its docstring."""
 
-    def __init__(self, path: str, function: ast.FunctionDef) -> None:
+    def __init__(self, function: ast.FunctionDef) -> None:
         arguments = function.args
         for argument in (*arguments.args, *arguments.kwonlyargs):
             argument.annotation = None
-        self.signature = f"{path}({ast.unparse(arguments)})"
+        self.signature = f"{function.name}({ast.unparse(arguments)})"
         self.__doc__ = ast.get_docstring(function)
 
 
@@ -39,7 +39,7 @@ def entries(module: str) -> dict[str, Entry]:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             promised = ast.literal_eval(node.value)
     return {
-        f"{module}.{node.name}": Entry(f"{module}.{node.name}", node)
+        f"{module}.{node.name}": Entry(node)
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name in promised
     }
@@ -52,13 +52,15 @@ class DropIn(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         path = self.arguments[0]
-        entry = entries(path.rpartition(".")[0])[path]
+        module = path.rpartition(".")[0]
+        entry = entries(module)[path]
         lines = (entry.__doc__ or "").splitlines()
         self.env.app.emit(
             "autodoc-process-docstring", "function", path, None, {}, lines
         )
         text = [
             f".. py:function:: {entry.signature}",
+            f"   :module: {module}",
             "",
             *(f"   {line}" for line in lines),
         ]
