@@ -193,7 +193,8 @@ def conformance(session: nox.Session, framework: str) -> None:
     session.env["JAX_COMPILATION_CACHE_DIR"] = str(ROOT / ".cache" / "jax")
     session.env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     session.env["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-    session.run("python", "tools/records.py", *session.posargs, *adapters)
+    records = ("tools/records.py", "--jobs", "2", *session.posargs)
+    session.run("python", *records, *adapters)
     drop_ins = {f"sxlit-{name}" for name in DROP_INS}
     climbers = [name for name in adapters if name not in drop_ins]
     further = ("scipy",) if framework == "sxlit" else ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from suite_bench import CASES, FAKES, QUICK, bench, case, fake, run_fake
 from sxlit_conformance import worker
 from sxlit_conformance.locate import Adapter, AdapterError, resolve
+from sxlit_conformance.model import Claim, Observation, Verdict
 from sxlit_conformance.runner import Run, run
 
 
@@ -132,6 +135,47 @@ def test_an_operation_that_is_always_lost_is_given_up() -> None:
     classes = [v.cls for v in done.verdicts if v.grade == "standard"]
     assert classes == ["pass", "crashed", "crashed", "not run", "not run"]
     assert not done.broken
+
+
+def kept(claim: Claim, observation: Observation, *_: object) -> Verdict:
+    """No judgement: what came."""
+    place = (claim.dtype, claim.device, claim.mode, claim.grade)
+    said = observation.kind, observation.message
+    return Verdict(claim.case.id, claim.case.operation, *place, "required", *said)
+
+
+@pytest.mark.parametrize(("jobs", "met"), [(1, False), (2, True), (3, True)])
+def test_operations_are_asked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, met: bool
+) -> None:
+    monkeypatch.setenv("SXLIT_MEETING", str(tmp_path))
+    cases = [
+        case(name, ((0, 1),), id=f"{name}/two", operation=name)
+        for name in ("softmax", "log_softmax")
+    ]
+    adapter = fake("meets")
+    done = run(adapter, cases, kept, limits=QUICK, generators={}, jobs=jobs)
+    assert [v.operation for v in done.verdicts[::2]] == ["softmax", "log_softmax"]
+    assert (done.verdicts[0].cls == "answered") is met, done.verdicts[0]
+
+
+def test_whoever_stops_listening_stops_all_workers() -> None:
+    def interrupted(*_: object) -> Verdict:
+        raise KeyboardInterrupt
+
+    adapter, before = fake("hangs"), threading.active_count()
+    cases = [CASES[0], replace(CASES[1], operation="log_softmax")]
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(adapter, cases, interrupted, limits=QUICK, generators={}, jobs=2)
+    assert threading.active_count() == before
+    assert time.monotonic() - start < QUICK.case
+
+
+def test_an_adapter_that_does_not_start_twice_is_one_error() -> None:
+    limits = replace(QUICK, start=20.0)
+    with pytest.raises(AdapterError, match=r"setup: .*KeyError: 'device'"):
+        run(fake("broken_setup"), CASES, bench, limits=limits, generators={}, jobs=2)
 
 
 def test_an_answer_for_another_case_is_no_answer(tmp_path: Path) -> None:

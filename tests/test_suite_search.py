@@ -210,7 +210,10 @@ def test_the_command_exits_1_where_a_bound_is_exceeded(
         ("walk sxlit", "argument OPERATION: invalid choice: 'walk'"),
         ("default_cross_entropy sxlit", "invalid choice"),
         ("softmax trch", "unknown adapter 'trch'; did you mean torch"),
-        ("softmax sxlit --evaluations none", "expected a number of rows, got 'none'"),
+        (
+            "softmax sxlit --evaluations none",
+            "a whole number from 1, got 'none'",
+        ),
         ("softmax sxlit --seconds 3 --evaluations 4", "not allowed with argument"),
         ("softmax sxlit --python /no/python", "/no/python is no program"),
         ("softmax sxlit --mode fast", "modes: declares eager"),

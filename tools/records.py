@@ -1,6 +1,6 @@
 """Run adapters, and hold what came to the records that the book's matrix is built from.
 
-    python tools/records.py [--device cpu] [--write] ADAPTER ...
+    python tools/records.py [--device cpu] [--jobs N] [--write] ADAPTER ...
 
 Fails where an adapter does not conform, and where the class of a verdict is not the
 committed one. With --write the new records take the place of the committed ones, whole,
@@ -59,6 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("adapters", nargs="+", metavar="ADAPTER")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jobs", default="1", help="workers of an adapter at once")
     parser.add_argument("--write", action="store_true", help="keep the new records")
     options = parser.parse_args(argv)
     status = 0
@@ -67,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         for adapter in options.adapters:
             out = Path(folder) / f"{adapter}.jsonl"
             asked = ["--grade", "hra", "--device", options.device]
+            asked += ["--jobs", options.jobs]
             code = cli.main(["run", adapter, *asked, "--record", str(out)])
             status = max(status, code)
             if code == 0:

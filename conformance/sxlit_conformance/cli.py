@@ -102,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--timeout", type=_seconds, default=60.0, help="seconds for one case (60)"
     )
+    run.add_argument(
+        "--jobs", type=_count, default=1, metavar="N", help="workers at once (1)"
+    )
     run.set_defaults(do=_run)
 
     listing = commands.add_parser("list", help="what there is")
@@ -183,7 +186,15 @@ def _run(arguments: argparse.Namespace) -> int:
     for adapter in adapters:
         try:
             made, run = conduct(
-                adapter, cases, entries, oracle, rules, options, select, _progress()
+                adapter,
+                cases,
+                entries,
+                oracle,
+                rules,
+                options,
+                select,
+                _progress(),
+                jobs=arguments.jobs,
             )
         except AdapterError as error:
             print(f"{NAME}: error: {error}", file=sys.stderr)
@@ -386,7 +397,8 @@ def _seconds(text: str) -> float:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"expected a number of rows, got {text!r}")
+        said = f"expected a whole number from 1, got {text!r}"
+        raise argparse.ArgumentTypeError(said)
     return int(text)
 
 

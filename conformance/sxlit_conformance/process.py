@@ -103,10 +103,17 @@ class Process:
         self._said = b""
         return self._exchange(wire.pack(dict(message)), seconds)
 
-    def end(self) -> None:
-        """Kill the worker and its children; harmless when it is gone already."""
+    def kill(self) -> None:
+        """Kill the worker and its children; harmless when it is gone already.
+
+        Whoever waits for its answer in another thread hears that it is lost.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill the worker, wait until it is gone, and close its streams."""
+        self.kill()
         self._child.wait()
         for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
             if stream is not None:

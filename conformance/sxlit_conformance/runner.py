@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from queue import SimpleQueue
+from typing import Any, Self, TypeAlias
 
 from sxlit_conformance import corpus, wire
 from sxlit_conformance.exact import Generators
@@ -20,12 +22,22 @@ _SMOKE = 3  # requests that may be lost before the first answer
 
 Judge = Callable[[Claim, Observation, Mapping[str, Array], Mapping[str, Any]], Verdict]
 
-
 Progress = Callable[[int, int, str], None]  # done, planned, the case
+# The grades of a case and dtype, what came of the one question, and what it had asked.
+Answer: TypeAlias = tuple[list[Claim], Observation, Mapping[str, Array]]
 
 
 class AbsentError(Exception):
     """The adapter is well, but what it should run on is not there."""
+
+
+@dataclass
+class Pulse:
+    """How the workers of one device and mode fare, counted over all of them."""
+
+    answered: int = 0
+    lost: int = 0
+    reason: str = ""  # why nothing more is asked
 
 
 @dataclass
@@ -73,8 +85,13 @@ def run(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     generators: Generators | None = None,
     progress: Progress = lambda done, planned, case: None,
+    jobs: int = 1,
 ) -> Run:
-    """Ask an adapter all that is planned; AdapterError where it does not start."""
+    """Ask an adapter all that is planned; AdapterError where it does not start.
+
+    So many workers are asked at once, one operation each; the order of the verdicts
+    is that of the plan, however many they are.
+    """
     hello = greet(adapter, limits)
     for device in devices:
         if device not in hello["devices"]:
@@ -89,10 +106,10 @@ def run(
     for (device, mode), part in itertools.groupby(
         claims, lambda claim: (claim.device, claim.mode)
     ):
-        with Session(adapter, hello, device, mode, limits) as session:
-            for group, observation, arguments in _observe(
-                session, list(part), outcome, generators
-            ):
+        sessions = [Session(adapter, hello, device, mode, limits) for _ in range(jobs)]
+        answers = _observe_all(sessions, list(part), outcome, generators)
+        with contextlib.closing(answers):
+            for group, observation, arguments in answers:
                 for claim in group:
                     if observation.stderr:
                         outcome.stderr[claim.key] = observation.stderr
@@ -103,6 +120,8 @@ def run(
                         continue
                     outcome.verdicts.append(verdict)
                     progress(len(outcome.verdicts), len(claims), claim.case.id)
+    place = {claim.key: number for number, claim in enumerate(claims)}
+    outcome.verdicts.sort(key=lambda verdict: place[verdict.key])
     return outcome
 
 
@@ -118,53 +137,100 @@ def greet(adapter: Adapter, limits: Limits) -> Mapping[str, Any]:
     return hello
 
 
+def _observe_all(
+    sessions: Sequence[Session],
+    claims: Sequence[Claim],
+    outcome: Run,
+    generators: Generators | None,
+) -> Generator[Answer, None, None]:
+    """Ask in as many threads as there are sessions, an operation at a time."""
+    parts: dict[str, list[Claim]] = {}
+    for claim in claims:
+        parts.setdefault(claim.case.operation, []).append(claim)
+    waiting, pulse = iter(parts.values()), Pulse()  # the threads share the iterator
+    heard: SimpleQueue[Answer | Exception | None] = SimpleQueue()
+
+    def ask(session: Session) -> None:
+        try:
+            with session:
+                for part in waiting:
+                    for answer in _observe(session, part, outcome, pulse, generators):
+                        heard.put(answer)
+        except Exception as error:  # the thread that listens raises it
+            heard.put(error)
+        heard.put(None)
+
+    threads = [threading.Thread(target=ask, args=(one,)) for one in sessions]
+    try:
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        while working:
+            answer = heard.get()
+            if isinstance(answer, Exception):
+                raise answer
+            if answer is None:
+                working -= 1
+            else:
+                yield answer
+    finally:
+        for session in sessions:
+            session.stop()
+        for thread in threads:
+            thread.join()
+
+
 def _observe(
     session: Session,
     claims: Sequence[Claim],
     outcome: Run,
+    pulse: Pulse,
     generators: Generators | None,
-) -> Iterator[tuple[list[Claim], Observation, Mapping[str, Array]]]:
-    """One question for all grades of a case and dtype, and what came of it."""
-    reason = ""
-    answered = lost = 0
-    row: Counter[str] = Counter()  # questions lost in a row, of each operation
+) -> Iterator[Answer]:
+    """One question for all grades of a case and dtype, and what came of it.
+
+    All claims are of one operation.
+    """
+    row = 0  # questions lost one after the other
     for _, part in itertools.groupby(claims, lambda claim: (claim.case, claim.dtype)):
+        if session.stopped:
+            return
         group = list(part)
         case, dtype = group[0].case, group[0].dtype
-        if not reason and session.environment is None:
+        if not pulse.reason and session.environment is None:
             try:
                 session.start()
                 outcome.environments[session.key] = session.environment or {}
             except AbsentError as error:
-                reason = str(error)
+                pulse.reason = str(error)
             except AdapterError as error:
-                if not answered + lost and not outcome.environments:
+                if not pulse.answered + pulse.lost and not outcome.environments:
                     raise  # it never ran at all
-                reason = outcome.broken = str(error)
-        if reason:
-            yield group, Observation("not run", message=reason), {}
+                pulse.reason = outcome.broken = str(error)
+        if pulse.reason:
+            yield group, Observation("not run", message=pulse.reason), {}
             continue
         if case.operation not in session.hello["operations"]:
             yield group, Observation("not offered"), {}
             continue
-        if row[case.operation] >= session.limits.crashes:
-            why = f"not asked: lost {row[case.operation]} times in a row"
+        if row >= session.limits.crashes:
+            why = f"not asked: lost {row} times in a row"
             yield group, Observation("not run", message=why), {}
             continue
         arguments = corpus.materialise(case, dtype, generators)
         observation = session.ask(case, arguments)
         yield group, observation, arguments
         if observation.kind in ("crashed", "timed out"):
-            lost += 1
-            row[case.operation] += 1
-            if not answered and lost == _SMOKE:
-                reason = outcome.broken = (
+            pulse.lost += 1
+            row += 1
+            if not pulse.answered and pulse.lost >= _SMOKE:
+                pulse.reason = outcome.broken = (
                     f"adapter {session.adapter.name}: {observation.kind} on the "
                     f"first {_SMOKE} cases; {observation.message}"
                 )
         else:
-            answered += 1
-            row[case.operation] = 0
+            pulse.answered += 1
+            row = 0
 
 
 class Session:
@@ -180,6 +246,7 @@ class Session:
     ) -> None:
         self.adapter, self.hello, self.limits = adapter, hello, limits
         self.environment: Mapping[str, Any] | None = None
+        self.stopped = False
         self._device, self._mode = device, mode
         self._process: Process | None = None
         self._asked = 0
@@ -201,6 +268,8 @@ class Session:
             self._process = Process(
                 self.adapter.interpreter, self.adapter.location, self.limits
             )
+            if self.stopped:
+                self._process.kill()
             hello = self._process.hear(self.limits.start)
         except OSError as error:
             raise AdapterError(f"{who}: {self.adapter.interpreter}: {error}") from error
@@ -266,6 +335,13 @@ class Session:
             mutated=answer.get("mutated", False),
             seconds=answer.get("seconds", 0.0),
         )
+
+    def stop(self) -> None:
+        """From another thread: what the session still waits for is lost at once."""
+        self.stopped = True
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def _end(self) -> None:
         self.environment = None

@@ -43,6 +43,7 @@ def conduct(
     select: Callable[[str], bool] = lambda key: True,
     progress: runner.Progress = lambda done, planned, case: None,
     generators: Generators | None = None,
+    jobs: int = 1,
 ) -> tuple[Record, runner.Run]:
     """The record of one adapter; AdapterError or SuiteError where there is none."""
 
@@ -72,6 +73,7 @@ def conduct(
         limits=options.limits,
         generators=generators,
         progress=progress,
+        jobs=jobs,
     )
     if run.suite_errors:
         raise SuiteError("suite error: " + "; ".join(run.suite_errors))
