@@ -80,10 +80,24 @@ def operations(room: str, x: Any, y: Any, threads: int) -> Iterator[tuple[str, C
     import numpy as np
 
     from sxlit import fast
+    from sxlit.fastmemory import LARGE
 
     fast.set_threads(threads)
     rivals = import_module(f"rivals_{room}").Rivals(x, y, threads)
     out = np.zeros_like(x)
+
+    def unkept(call: Callable[[Any], Any]) -> Calls:
+        """The same where nothing is kept for it, which only large results are."""
+
+        def forgetful() -> Any:
+            fast.set_kept_memory(0)
+            try:
+                return call(x)
+            finally:
+                fast.set_kept_memory()
+
+        return {("sxlit.fast", "unkept"): forgetful} if x.nbytes >= LARGE else {}
+
     floor: dict[tuple[str, str], Callable[[], Any]] = {
         ("copy", "out"): lambda: np.copyto(out, x),
         ("copy", "fresh"): lambda: x.copy(),
@@ -94,6 +108,7 @@ def operations(room: str, x: Any, y: Any, threads: int) -> Iterator[tuple[str, C
             **floor,
             ("sxlit.fast", "fresh"): lambda: fast.cross_entropy_with_grad(x, y),
             ("sxlit.fast", "out"): lambda: fast.cross_entropy_with_grad(x, y, out=out),
+            **unkept(lambda x: fast.cross_entropy_with_grad(x, y)),
             **rivals.loss_and_gradient(),
         },
     )
@@ -103,6 +118,7 @@ def operations(room: str, x: Any, y: Any, threads: int) -> Iterator[tuple[str, C
             **floor,
             ("sxlit.fast", "fresh"): lambda: fast.softmax(x),
             ("sxlit.fast", "out"): lambda: fast.softmax(x, out=out),
+            **unkept(fast.softmax),
             **rivals.softmax(),
         },
     )

@@ -16,6 +16,7 @@ from sxlit.fastdispatch import leave_to_sxlit, run
 from sxlit.fastkernels import logsumexp_rows, softmax_rows
 from sxlit.fastlayout import Array, as_rows
 from sxlit.fastloss import as_numbers, losses
+from sxlit.fastmemory import KEPT, SHELF
 from sxlit.fastout import NOWHERE, place_for
 from sxlit.loss import Reduction
 from sxlit.rowthreads import CREW
@@ -30,6 +31,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_grad",
     "set_threads",
+    "set_kept_memory",
 ]
 
 
@@ -360,3 +362,30 @@ def binary_cross_entropy_with_grad(
 def set_threads(count: int | None = None) -> None:
     """Use `count` threads from now on; None: as many as there are processors."""
     CREW.resize(count)
+
+
+# %% ../book/13_fastest_loss.ipynb #set-kept-memory
+def set_kept_memory(size: int = KEPT) -> None:
+    """Keep at most `size` bytes of dropped results for the next ones.
+
+    Results from 32 MiB on do not own their memory: when the last array over it is
+    gone, it is kept for a later result, so that the system need not clear new pages.
+    What is kept is marked as free; the system takes it when memory is short. On
+    Windows nothing is kept.
+
+    Args:
+        size: bytes, 256 MiB unless you say otherwise; 0 keeps nothing.
+
+    Raises:
+        TypeError: `size` is not an integer.
+        ValueError: `size` is negative.
+
+    Examples:
+        >>> set_kept_memory(2**30)
+        >>> set_kept_memory()
+    """
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise TypeError(f"size: expected bytes as an integer, got {size!r}")
+    if size < 0:
+        raise ValueError(f"size: expected bytes from 0 on, got {size}")
+    SHELF.keep(size)

@@ -16,6 +16,7 @@ from sxlit.binary import as_yes_no
 from sxlit.fastbinary import BLOCK, answer_blocks
 from sxlit.fastdispatch import HALVES, narrowed, widened
 from sxlit.fastlayout import Array, as_plain
+from sxlit.fastmemory import new_array
 from sxlit.fastloss import as_number, as_numbers, quotient
 from sxlit.fastout import check_out
 from sxlit.fastreduce import added, are_classes
@@ -146,7 +147,7 @@ def answers(
     if gradient and out is not None:
         check_out(out, x, q, weight, pos_weight)
     if gradient:
-        result = np.empty(x.shape, x.dtype) if out is None else out
+        result = new_array(x.shape, x.dtype) if out is None else out
         direct = result.flags.carray
         grad = np.asarray(result).reshape(-1) if direct else np.empty(x.size, x.dtype)
     count = x.size

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sxlit.fastlayout import DTYPES, Array, Rows
+from sxlit.fastmemory import new_array
 
 PAST_CACHES = 2**25  # bytes of a result from which on it is streamed to memory
 WORK = 10_000  # what NumPy may try to tell two strided arrays apart
@@ -97,7 +98,7 @@ def place_for(logits: Rows, out: Any, *others: Any) -> Result:
     """Take `out` for a result like the logits, or new memory if it is None."""
     given, rows, lead, axis = logits
     if out is None:
-        out = np.empty(given.shape, rows.dtype)
+        out = new_array(given.shape, rows.dtype)
     else:
         check_out(out, given, *others)
     if axis < len(lead) or not out.flags.carray:

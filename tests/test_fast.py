@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from flint import arb
 import sxlit
 from every_function import LAYOUTS
 from sameness import same_bits
-from sxlit import bounds, fast, fastdispatch, fastout, fastrows, halves
+from sxlit import bounds, fast, fastdispatch, fastmemory, fastout, fastrows, halves
 from sxlit.accurate import count_undecided
 from sxlit.fastbinary import BLOCK, log1p_share
 from sxlit.fastexp import LIFT, lifted_exp
@@ -995,6 +997,121 @@ def test_two_mebibytes_are_enough_for_the_loops_too() -> None:
     assert done.stdout == "enough\n"
     assert done.returncode == 1
     assert "MemoryError" in done.stderr
+
+
+# ------------------------------------------------------------------ kept memory
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[fastmemory.Shelf]:
+    """The shelf, empty; every result is large."""
+    if not fastmemory.CAN_KEEP:
+        pytest.skip("nothing is kept on this system")
+    monkeypatch.setattr(fastmemory, "LARGE", 1)
+    fast.set_kept_memory(0)
+    fast.set_kept_memory()
+    yield fastmemory.SHELF
+    fast.set_kept_memory(0)
+    fast.set_kept_memory()
+
+
+@ALL
+def test_a_dropped_result_is_the_memory_of_the_next(
+    shelf: fastmemory.Shelf, dtype: Any
+) -> None:
+    x = some_rows(dtype, 30, 20)
+    first = fast.softmax(x)
+    place, kept = first.ctypes.data, first.copy()
+    del first
+    assert len(shelf.blocks) == 1
+    again = fast.softmax(x)
+    assert again.ctypes.data == place
+    assert not shelf.blocks
+    assert again.dtype == x.dtype
+    assert same_bits(again, kept)
+    _, gradient = fast.cross_entropy_with_grad(x, np.zeros(20, int))
+    assert not np.may_share_memory(again, gradient)
+
+
+def test_whoever_holds_a_part_of_a_result_holds_its_memory(
+    shelf: fastmemory.Shelf,
+) -> None:
+    x = some_rows("float32", 30, 20)
+    view = memoryview(fast.softmax(x)[3:, ::2].T)
+    assert not shelf.blocks
+    values = np.array(view)
+    assert same_bits(values, fast.softmax(x)[3:, ::2].T)
+    del view
+    assert len(shelf.blocks) == 2
+
+
+def test_kept_memory_has_a_limit(shelf: fastmemory.Shelf) -> None:
+    x = some_rows("float32", 30, 20)
+    results = [fast.softmax(x) for _ in range(5)]
+    fast.set_kept_memory(3 * fastmemory.HUGE_PAGE)
+    del results
+    assert [len(block) for block in shelf.blocks] == 3 * [fastmemory.HUGE_PAGE]
+    fast.set_kept_memory(0)
+    fast.softmax(x)
+    assert not shelf.blocks
+
+
+def test_a_block_more_than_twice_as_large_is_left_to_others(
+    shelf: fastmemory.Shelf,
+) -> None:
+    shelf.put(shelf.take(5 * fastmemory.HUGE_PAGE))
+    small = shelf.take(1)
+    assert len(small) == fastmemory.HUGE_PAGE
+    assert len(shelf.take(3 * fastmemory.HUGE_PAGE)) == 5 * fastmemory.HUGE_PAGE
+
+
+def test_where_the_system_cannot_be_told_nothing_is_kept(
+    shelf: fastmemory.Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mmap, "MADV_FREE", 12345)
+    monkeypatch.setattr(mmap, "MADV_HUGEPAGE", 12345, raising=False)
+    x = some_rows("float32", 30, 20)
+    first = fast.softmax(x)
+    del first
+    assert not shelf.blocks
+    monkeypatch.setattr(fastmemory, "CAN_KEEP", False)
+    assert fast.softmax(x).base is None
+
+
+def test_many_threads_share_the_shelf(shelf: fastmemory.Shelf) -> None:
+    rows = [some_rows("float32", 300 + k, 20) for k in range(4)]
+    wanted = [fast.softmax(x) for x in rows]
+
+    def work(k: int) -> bool:
+        good = True
+        for _ in range(200):
+            mine = fast.softmax(rows[k])
+            good &= same_bits(mine, wanted[k])
+        return good
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+
+
+@pytest.mark.parametrize(
+    ("size", "error"), [(-1, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_kept_memory_is_a_number_of_bytes(size: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"size: expected bytes .*, got"):
+        fast.set_kept_memory(size)
+
+
+def test_at_the_end_of_a_program_nobody_complains() -> None:
+    code = (
+        "import sys, numpy as np; from sxlit import fast, fastmemory\n"
+        "fastmemory.LARGE = 1\n"
+        "sys.kept = held = fast.softmax(np.ones((3, 4), np.float32))\n"
+        "cycle = [fast.softmax(held)]; cycle.append(cycle)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # ------------------------------------------------------------- without the compiler
