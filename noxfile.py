@@ -50,10 +50,11 @@ nox.options.error_on_missing_interpreters = True
 
 def install(session: nox.Session, *packages: str) -> None:
     """Install the checkout, editable, and what else the session needs, pinned."""
-    session.install(*CONSTRAINTS, *packages)
+    # Of a framework's thousands of modules, few are ever compiled: those imported.
+    session.install("--no-compile", *CONSTRAINTS, *packages)
+    session.env["PYTHONPYCACHEPREFIX"] = str(ROOT / ".cache" / "bytecode")
     # One oracle for all sessions: what one has enclosed, no other computes again.
     session.env["SXLIT_ORACLE_CACHE"] = str(ROOT / ".cache" / "oracle")
-    session.env["PYTHONDONTWRITEBYTECODE"] = "1"
     # Numba looks whether a function's own file has changed, not those that it calls.
     session.env["NUMBA_CACHE_DIR"] = str(ROOT / ".cache" / "numba" / sources())
 
@@ -86,8 +87,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Type-check the packages, the tools and the book's extension."""
-    install(session, "-e", ".[conformance]", "mypy", "nox", "pytest")
-    session.install(*CONSTRAINTS, "jupyter-book", "nbclient", "types-docutils")
+    kit = ("mypy", "nox", "pytest", "jupyter-book", "nbclient", "types-docutils")
+    install(session, "-e", ".[conformance]", *kit)
     packages = ("sxlit", "conformance/sxlit_conformance", "book/_ext/sxlit_book")
     others = ("tools", "benchmarks", "book/digits.py", "noxfile.py")
     session.run("mypy", *packages, *others)
@@ -96,9 +97,9 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests and doctests; `-- --write` keeps what checks which theorem."""
-    install(session, "-e", ".[conformance,book,fast]", "pytest", "pytest-xdist")
-    session.install(*CONSTRAINTS, "hypothesis", "nbdev", "nbval", "nbclient", "ruff")
-    session.install(*CONSTRAINTS, "matplotlib")
+    kit = ("hypothesis", "nbdev", "nbval", "nbclient", "ruff", "matplotlib")
+    pytest = ("pytest", "pytest-xdist")
+    install(session, "-e", ".[conformance,book,fast]", *pytest, *kit)
     strangers = [f"--ignore=sxlit/{name}.py" for name in DROP_INS]
     everything = ["-n", "2", "tests", "sxlit", *strangers, "--theorems"]
     match session.posargs:
@@ -122,9 +123,9 @@ def notebooks(session: nox.Session, part: str) -> None:
     chosen = chapters(part, session.posargs[write:])
     if not chosen:
         session.skip(f"none of {session.posargs} runs with {part}")
-    install(session, "-e", ".[fast]", "nbval", "pytest-xdist", "nbclient", "ipykernel")
-    packages = ("matplotlib", "nbformat", "scikit-learn", *NOTEBOOKS[part])
-    session.install(*CONSTRAINTS, *packages)
+    kit = ("nbval", "pytest-xdist", "nbclient", "ipykernel", "nbformat")
+    packages = ("matplotlib", "scikit-learn", *NOTEBOOKS[part])
+    install(session, "-e", ".[fast]", *kit, *packages)
     if write:
         session.run("python", "tools/notebooks.py", "--write", *chosen)
         return
@@ -214,10 +215,11 @@ def gpu(session: nox.Session, framework: str) -> None:
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """Read the built book in headless Chromium: no request leaves, links work."""
-    install(session, "playwright", "pytest")
+    install(session, "playwright", "pytest", "pytest-xdist")
     if not (ROOT / "_build" / "html" / "index.html").exists():
         session.error("no book to read: run `nox -s book` first")
-    session.run("pytest", *(session.posargs or ["tests/browser"]))
+    everything = ["-n", "2", "--dist", "loadfile", "tests/browser"]
+    session.run("pytest", *(session.posargs or everything))
 
 
 @nox.session(default=False)
