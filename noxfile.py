@@ -215,11 +215,10 @@ def gpu(session: nox.Session, framework: str) -> None:
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """Read the built book in headless Chromium: no request leaves, links work."""
-    install(session, "playwright", "pytest", "pytest-xdist")
+    install(session, "playwright", "pytest")
     if not (ROOT / "_build" / "html" / "index.html").exists():
         session.error("no book to read: run `nox -s book` first")
-    everything = ["-n", "2", "--dist", "loadfile", "tests/browser"]
-    session.run("pytest", *(session.posargs or everything))
+    session.run("pytest", *(session.posargs or ["tests/browser"]))
 
 
 @nox.session(default=False)
